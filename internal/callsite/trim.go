@@ -1,0 +1,115 @@
+package callsite
+
+import (
+	"runtime"
+	"strings"
+	"sync"
+)
+
+// Module is the import path of the harness itself; its frames are no call sites.
+const Module = "github.com/leakgate/leakgate"
+
+// harness lists the folders of Module that are the harness. Everything else below Module (examples, commands) is
+// ordinary code.
+var harness = []string{"leakcheck", "httpcheck", "dbcheck", "mockserver", "internal"}
+
+// goroot is the folder of the standard library's sources with a slash at the end, as the compiler recorded it; ""
+// under -trimpath.
+var goroot = sync.OnceValue(func() string {
+	f := runtime.FuncForPC(runtimePC())
+	if f == nil {
+		return ""
+	}
+	file, _ := f.FileLine(f.Entry())
+	root, _, ok := strings.Cut(file, "runtime/")
+	if !ok {
+		return ""
+	}
+	return root
+})
+
+// runtimePC gives a program counter inside package runtime.
+func runtimePC() uintptr {
+	var pcs [64]uintptr
+	n := runtime.Callers(0, pcs[:]) // frame 0 is runtime.Callers itself
+	if n == 0 {
+		return 0
+	}
+	return pcs[0]
+}
+
+// IsStd says whether the frame is in the standard library.
+func IsStd(f Frame) bool {
+	if root := goroot(); root != "" && f.File != "" {
+		return strings.HasPrefix(f.File, root)
+	}
+	return stdPackage(f.Package())
+}
+
+// stdPackage judges by the import path alone: the standard library's first elements are a closed list.
+func stdPackage(pkg string) bool {
+	first, _, _ := strings.Cut(pkg, "/")
+	switch first {
+	case "archive", "bufio", "builtin", "bytes", "cmp", "compress", "container", "context", "crypto", "database", "debug",
+		"embed", "encoding", "errors", "expvar", "flag", "fmt", "go", "hash", "html", "image", "index", "internal", "io",
+		"iter", "log", "maps", "math", "mime", "net", "os", "path", "plugin", "reflect", "regexp", "runtime", "slices",
+		"sort", "strconv", "strings", "structs", "sync", "syscall", "testing", "text", "time", "unicode", "unique",
+		"unsafe", "vendor", "weak":
+		return true
+	}
+	return false
+}
+
+// IsHarness says whether the frame is in the harness itself. Its own tests are not.
+func IsHarness(f Frame) bool {
+	if strings.HasSuffix(f.File, "_test.go") {
+		return false
+	}
+	pkg := f.Package()
+	rest, ok := strings.CutPrefix(pkg, Module+"/")
+	if !ok {
+		return false
+	}
+	first, _, _ := strings.Cut(rest, "/")
+	for _, h := range harness {
+		if first == h {
+			return true
+		}
+	}
+	return false
+}
+
+// IsDependency says whether the frame is in code that the user did not write: the module cache or a vendor folder.
+func IsDependency(f Frame) bool {
+	return strings.Contains(f.File, "/pkg/mod/") || strings.Contains(f.File, "/vendor/") || strings.Contains(f.File, "@v")
+}
+
+// User keeps the frames that a reader wants to see, innermost first: neither the standard library's nor the harness's,
+// and nothing outside the test's function. It gives nil when there is none.
+func User(stack []Frame) []Frame {
+	var out []Frame
+	for _, f := range stack {
+		if f.Func == "testing.tRunner" || f.Func == "testing.(*B).runN" || f.Func == "runtime.goexit" {
+			break
+		}
+		if IsStd(f) || IsHarness(f) {
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// Pick gives the frame to blame: the innermost of the user's own, or the innermost of a dependency's when the user has
+// none. The stack must have gone through User.
+func Pick(user []Frame) Frame {
+	for _, f := range user {
+		if !IsDependency(f) {
+			return f
+		}
+	}
+	if len(user) > 0 {
+		return user[0]
+	}
+	return Frame{}
+}
