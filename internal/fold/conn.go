@@ -1,0 +1,153 @@
+package fold
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/leakgate/leakgate/internal/report"
+)
+
+// conn is one connection as far as this process sees it: one of its ends or both.
+type conn struct {
+	a, b  *Socket // b is nil when the peer is elsewhere
+	taken bool
+}
+
+// connect pairs the sockets that are the two ends of one connection.
+func (f *folder) connect() {
+	byEnds := make(map[[2]netip.AddrPort]*conn)
+	byPath := make(map[string]*conn)
+	for i := range f.in.Sockets {
+		s := &f.in.Sockets[i]
+		c := &conn{a: s}
+		switch {
+		case s.Local.IsValid() && s.Remote.IsValid():
+			if other := byEnds[[2]netip.AddrPort{s.Remote, s.Local}]; other != nil && other.b == nil {
+				other.b = s
+				continue
+			}
+			byEnds[[2]netip.AddrPort{s.Local, s.Remote}] = c
+		case s.LocalPath != "" && !s.Listening: // the accepted end of a unix connection has the listener's path
+			byPath[s.LocalPath] = c
+		}
+		f.conns = append(f.conns, c)
+	}
+	// The end that dialled a unix connection has no name of its own, but knows the path that it dialled.
+	rest := f.conns[:0]
+	for _, c := range f.conns {
+		if c.b == nil && c.a.RemotePath != "" && c.a.LocalPath == "" {
+			if other := byPath[c.a.RemotePath]; other != nil && other.b == nil && other != c {
+				other.b = c.a
+				continue
+			}
+		}
+		rest = append(rest, c)
+	}
+	f.conns = rest
+}
+
+// take gives the connection with these ends, seen from the first.
+func (f *folder) take(local, remote netip.AddrPort) *conn {
+	for _, c := range f.conns {
+		if c.taken {
+			continue
+		}
+		switch {
+		case c.a.Local == local && c.a.Remote == remote:
+		case c.b != nil && c.b.Local == local && c.b.Remote == remote:
+			c.a, c.b = c.b, c.a
+		case c.b == nil && c.a.Local == remote && c.a.Remote == local: // the server's end alone is left
+		default:
+			continue
+		}
+		c.taken = true
+		return c
+	}
+	return nil
+}
+
+// takeAny gives a connection that nobody has explained: how many there are is known, which one is not.
+func (f *folder) takeAny(match func(*conn) bool) *conn {
+	for _, c := range f.conns {
+		if !c.taken && match(c) {
+			c.taken = true
+			return c
+		}
+	}
+	return nil
+}
+
+func isTCP(c *conn) bool {
+	return c.a.Stream && c.a.Remote.IsValid() && !c.a.Listening
+}
+
+func isStream(c *conn) bool { return c.a.Stream && !c.a.Listening }
+
+func isListener(c *conn) bool { return c.a.Listening }
+
+// holds describes what the connection holds, a line for each end.
+func (c *conn) holds() []string {
+	if c == nil {
+		return nil
+	}
+	out := []string{"socket " + c.a.String()}
+	if why := closeWait(c.a); why != "" {
+		out = append(out, why)
+	}
+	if c.b != nil {
+		out = append(out, "the other end of it, in this process ("+stateOf(c.b)+")")
+	}
+	return out
+}
+
+func (c *conn) keys() []report.Key {
+	if c == nil {
+		return nil
+	}
+	out := []report.Key{{List: "socket", ID: c.a.Key()}}
+	if c.b != nil {
+		out = append(out, report.Key{List: "socket", ID: c.b.Key()})
+	}
+	return out
+}
+
+func stateOf(s *Socket) string {
+	if s.State == "" {
+		return "state not known"
+	}
+	return s.State
+}
+
+const closeWaitState = "CLOSE_WAIT"
+
+func closeWait(s *Socket) string {
+	if s.State != closeWaitState {
+		return ""
+	}
+	return "CLOSE_WAIT: the peer has closed and this side has not; the socket stays until this process closes it"
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return fmt.Sprintf("1 %s", what)
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// remotes lists the peers' addresses, for matchers.
+func (c *conn) remotes() []string {
+	if c == nil {
+		return nil
+	}
+	var out []string
+	for _, s := range []*Socket{c.a, c.b} {
+		switch {
+		case s == nil:
+		case s.Remote.IsValid():
+			out = append(out, s.Remote.String())
+		case s.RemotePath != "":
+			out = append(out, s.RemotePath)
+		}
+	}
+	return out
+}

@@ -1,0 +1,144 @@
+// Package fold turns a list of what is held into a list of root causes: one leak, one entry.
+//
+// A body that was not closed also holds a socket, two goroutines and, when the server runs in this process, the
+// server's socket and goroutine. Fold starts from the surest evidence (a tracked lease) and lets each root cause take
+// what it explains; what nobody explains becomes a root cause of its own.
+//
+// It uses the standard library alone and knows nothing of tests.
+package fold
+
+import (
+	"net/netip"
+
+	"github.com/leakgate/leakgate/internal/callsite"
+	"github.com/leakgate/leakgate/internal/goroutine"
+	"github.com/leakgate/leakgate/internal/lease"
+	"github.com/leakgate/leakgate/internal/process"
+	"github.com/leakgate/leakgate/internal/report"
+	"github.com/leakgate/leakgate/internal/socket"
+)
+
+// Blame says whose a resource is.
+type Blame struct {
+	Test     string   // the test, when it is known
+	Suspects []string // the tests that could have made it, when it is not
+	Other    bool     // somebody else's: it may explain resources, and is not reported
+}
+
+// Goroutine is a goroutine that is new, or an older one whose connection was leased since.
+type Goroutine struct {
+	goroutine.Goroutine
+	Role   goroutine.Role
+	Blame  Blame
+	Proved bool // the runtime proved that nothing can wake it
+	Older  bool // it was there before; its connection is leased only now
+
+	taken bool
+}
+
+// Lease is a tracked lease.
+type Lease struct {
+	ID    uint64
+	PCs   []uintptr
+	Info  lease.Info
+	Now   lease.State
+	Blame Blame
+}
+
+// Socket is a socket that is new.
+type Socket struct {
+	socket.Socket
+	Blame   Blame
+	Dropped bool // the garbage collector closed it when it was asked to run: nothing referred to it
+
+	taken bool
+}
+
+// Child is a child process that is new.
+type Child struct {
+	process.Child
+	ID    uint64
+	Blame Blame
+}
+
+// Input is everything that is new.
+type Input struct {
+	Leases     []Lease
+	Goroutines []Goroutine
+	Sockets    []Socket
+	Children   []Child
+	// IdleBefore counts, by peer, the connections that were open before, for the rule on idle connections that grow.
+	// It is asked for only when there are new ones.
+	IdleBefore func() map[netip.AddrPort]int
+	// Openers is how many database/sql pools are known and explain a connectionOpener each.
+	Openers int
+}
+
+// Output is what Fold found.
+type Output struct {
+	Leaks []report.Leak
+	Idle  int // idle pooled connections that are new: not a leak
+}
+
+type folder struct {
+	in    Input
+	conns []*conn // connections made of the sockets
+	out   Output
+}
+
+// Fold explains the input. The leaks are not grouped or sorted yet: see report.Finish.
+func Fold(in Input) Output {
+	f := &folder{in: in}
+	f.connect()
+	f.leases()
+	f.untracked()
+	f.streams()
+	f.servers()
+	f.idle()
+	f.serverConns()
+	f.databases()
+	f.children()
+	f.goroutines()
+	f.sockets()
+	return f.out
+}
+
+func (f *folder) add(b Blame, l report.Leak) {
+	if b.Other {
+		return
+	}
+	l.Test, l.Suspects = b.Test, b.Suspects
+	f.out.Leaks = append(f.out.Leaks, l)
+}
+
+// each calls do with every goroutine of the role that nobody has taken.
+func (f *folder) each(role goroutine.Role, do func(*Goroutine)) {
+	for i := range f.in.Goroutines {
+		if g := &f.in.Goroutines[i]; !g.taken && g.Role == role {
+			do(g)
+		}
+	}
+}
+
+// find gives the first goroutine that nobody has taken and that matches.
+func (f *folder) find(match func(*Goroutine) bool) *Goroutine {
+	for i := range f.in.Goroutines {
+		if g := &f.in.Goroutines[i]; !g.taken && match(g) {
+			return g
+		}
+	}
+	return nil
+}
+
+func goroutineKey(g *Goroutine) report.Key {
+	id := g.ID
+	if g.Older {
+		id |= LeasedBit
+	}
+	return report.Key{List: "goroutine", ID: id}
+}
+
+// LeasedBit marks, in the ID of a goroutine that was there before, that its connection is leased.
+const LeasedBit = 1 << 63
+
+func user(g *Goroutine) []callsite.Frame { return callsite.User(g.Frames) }

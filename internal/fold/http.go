@@ -1,0 +1,326 @@
+package fold
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/leakgate/leakgate/internal/callsite"
+	"github.com/leakgate/leakgate/internal/goroutine"
+	"github.com/leakgate/leakgate/internal/lease"
+	"github.com/leakgate/leakgate/internal/report"
+)
+
+// Codes of the leaks that are found here. docs/codes.md explains each.
+const (
+	CodeResponse     = "LK001"
+	CodeIdle         = "LK003"
+	CodeServer       = "LK101"
+	CodeGoroutine    = "LK102"
+	CodeOpener       = "LK201"
+	CodeTx           = "LK202"
+	CodeRows         = "LK203"
+	CodeSocket       = "LK301"
+	CodeListener     = "LK302"
+	CodeChild        = "LK401"
+	rankResponse     = 10
+	rankDatabase     = 20
+	rankIdle         = 30
+	rankChild        = 40
+	rankServer       = 45
+	rankSocket       = 50
+	rankGoroutine    = 60
+	keepsIdlePerHost = 2 // net/http.DefaultMaxIdleConnsPerHost
+)
+
+// leases are the surest evidence: each names its line, its connection and the goroutine that reads it.
+func (f *folder) leases() {
+	for _, l := range f.in.Leases {
+		leak := report.Leak{
+			Kind: l.Info.Kind, Code: l.Info.Code, Class: "tracked", Summary: l.Info.Summary, State: l.Info.State,
+			Hint: l.Info.Hint, Why: l.Info.Note, Note: l.Now != lease.Held, Rank: rankResponse,
+			Keys: []report.Key{{List: "lease", ID: l.ID}},
+			All:  callsite.Expand(l.PCs),
+		}
+		leak.Stack = callsite.User(leak.All)
+		if l.Info.Remote.IsValid() {
+			leak.Remotes = []string{l.Info.Remote.String()}
+		}
+		if l.Now == lease.Held {
+			holds, keys := f.connection(l)
+			leak.Holds = holds
+			leak.Keys = append(leak.Keys, keys...)
+		}
+		if leak.Stack == nil {
+			leak.Unknown = "the request was sent by a goroutine in which none of your functions is left"
+		}
+		f.add(l.Blame, leak)
+	}
+}
+
+// connection takes what a held lease explains.
+func (f *folder) connection(l Lease) (holds []string, keys []report.Key) {
+	if l.Info.Local.IsValid() {
+		c := f.take(l.Info.Local, l.Info.Remote)
+		if c != nil {
+			holds, keys = c.holds(), c.keys()
+			if c.b != nil {
+				keys = append(keys, f.serverSide()...)
+			}
+		} else {
+			holds = []string{fmt.Sprintf("the connection %s → %s", l.Info.Local, l.Info.Remote)}
+		}
+	}
+	if loop := f.find(func(g *Goroutine) bool { return g.ID == l.Info.LoopID && l.Info.LoopID != 0 }); loop != nil {
+		keys = append(keys, f.takePair(loop)...)
+	}
+	switch {
+	case l.Info.LoopID != 0 && strings.HasPrefix(l.Info.Protocol, "HTTP/1"):
+		holds = append(holds, "2 goroutines of net/http (readLoop, which waits for the body's end, and writeLoop)")
+	case strings.HasPrefix(l.Info.Protocol, "HTTP/2"):
+		if s := f.find(func(g *Goroutine) bool {
+			return g.Role == goroutine.RoleH2ClientStream && g.Blame.Test == l.Blame.Test
+		}); s != nil {
+			s.taken = true
+			keys = append(keys, goroutineKey(s))
+			holds = append(holds, "an HTTP/2 stream of the connection, and its goroutine")
+		}
+	case !l.Info.Local.IsValid():
+		holds = append(holds, "no connection: the transport did not open one (a mock, perhaps)")
+	}
+	return holds, keys
+}
+
+// takePair takes the two loops of one HTTP/1 connection.
+func (f *folder) takePair(loop *Goroutine) []report.Key {
+	loop.taken = true
+	keys := []report.Key{goroutineKey(loop)}
+	pair := goroutine.PairKey(&loop.Goroutine)
+	if w := f.find(func(g *Goroutine) bool {
+		return g.Role == goroutine.RoleClientWrite &&
+			(pair != "" && goroutine.PairKey(&g.Goroutine) == pair || pair == "" && g.CreatorID == loop.CreatorID)
+	}); w != nil {
+		w.taken = true
+		keys = append(keys, goroutineKey(w))
+	}
+	return keys
+}
+
+// serverSide takes the goroutines that serve one connection in this process. Which connection a goroutine serves is not
+// in its stack; how many serve is.
+func (f *folder) serverSide() []report.Key {
+	g := f.find(func(g *Goroutine) bool {
+		return g.Role == goroutine.RoleServerIdle || g.Role == goroutine.RoleServerBusy
+	})
+	if g == nil {
+		return nil
+	}
+	g.taken = true
+	keys := []report.Key{goroutineKey(g)}
+	if r := f.find(func(r *Goroutine) bool {
+		return r.Role == goroutine.RoleServerRead && r.CreatorID == g.ID
+	}); r != nil {
+		r.taken = true
+		keys = append(keys, goroutineKey(r))
+	}
+	return keys
+}
+
+const wrapIt = "the transport is not tracked; wrap it to get the line: t.Cleanup(httpcheck.Verify(t, client))"
+
+// untracked finds leased connections of transports that are not tracked, by what net/http's goroutines wait for.
+func (f *folder) untracked() {
+	f.each(goroutine.RoleClientLeased, func(g *Goroutine) {
+		keys := f.takePair(g)
+		if g.Blame.Other {
+			f.takeAny(isTCP)
+			return
+		}
+		c := f.takeAny(isTCP)
+		if c != nil && c.b != nil {
+			keys = append(keys, f.serverSide()...)
+		}
+		f.add(g.Blame, report.Leak{
+			Kind: "http-response", Code: CodeResponse, Class: "untracked", Rank: rankResponse,
+			Summary: "response body of an HTTP/1 request was never closed",
+			State:   "net/http's readLoop waits for the body's end or Close",
+			Holds:   append(c.holds(), "2 goroutines of net/http (readLoop and writeLoop)"),
+			Hint:    "defer resp.Body.Close()",
+			Unknown: wrapIt,
+			Keys:    append(keys, c.keys()...),
+			All:     g.Frames,
+			Remotes: c.remotes(),
+		})
+	})
+}
+
+// streams finds HTTP/2 streams that are still open.
+func (f *folder) streams() {
+	f.each(goroutine.RoleH2ClientStream, func(g *Goroutine) {
+		g.taken = true
+		f.add(g.Blame, report.Leak{
+			Kind: "http-response", Code: CodeResponse, Class: "stream", Rank: rankResponse,
+			Summary: "response body of an HTTP/2 request was never closed",
+			State:   "its stream is open",
+			Holds:   []string{"a stream of the connection (the server allows a limited number), and its goroutine"},
+			Hint:    "defer resp.Body.Close()",
+			Unknown: wrapIt,
+			Keys:    []report.Key{goroutineKey(g)},
+			All:     g.Frames,
+		})
+	})
+	// What is left of HTTP/2 is the connection itself: pooled, and shared by streams.
+	f.each(goroutine.RoleH2ClientConn, func(g *Goroutine) {
+		g.taken = true
+		f.out.Idle++
+		f.takeAny(isTCP)
+	})
+	f.each(goroutine.RoleClientDial, func(g *Goroutine) {
+		if len(user(g)) > 0 {
+			return // a dialer of the user's hangs: its own stack says more
+		}
+		g.taken = true
+		c := f.takeAny(isTCP)
+		f.add(g.Blame, report.Leak{
+			Kind: "goroutine", Code: CodeGoroutine, Class: "http dial", Rank: rankGoroutine,
+			Summary: "net/http is still dialling a connection that a request asked for",
+			State:   g.State,
+			Holds:   c.holds(),
+			Hint:    "give the transport's dialer a timeout: net.Dialer{Timeout: …}", Probably: true,
+			Keys:   append([]report.Key{goroutineKey(g)}, c.keys()...),
+			Moving: true, All: g.Frames, Remotes: c.remotes(),
+		})
+	})
+}
+
+// servers finds servers that were started and not shut down. A server's own connections belong to it.
+func (f *folder) servers() {
+	f.each(goroutine.RoleServerAccept, func(g *Goroutine) {
+		g.taken = true
+		keys := []report.Key{goroutineKey(g)}
+		var holds []string
+		if c := f.takeAny(isListener); c != nil {
+			holds = append(holds, "listener "+c.a.String())
+			keys = append(keys, c.keys()...)
+		}
+		served := 0
+		for i := range f.in.Goroutines {
+			s := &f.in.Goroutines[i]
+			if s.taken || s.CreatorID != g.ID {
+				continue
+			}
+			s.taken = true
+			served++
+			keys = append(keys, goroutineKey(s))
+			for j := range f.in.Goroutines {
+				if r := &f.in.Goroutines[j]; !r.taken && r.CreatorID == s.ID && r.Role != goroutine.RoleUser {
+					r.taken = true
+					keys = append(keys, goroutineKey(r))
+				}
+			}
+		}
+		if served > 0 {
+			holds = append(holds, plural(served, "connection")+" that it serves")
+		}
+		what, hint := "HTTP server is still serving: it was never shut down", "defer srv.Close()"
+		if strings.HasPrefix(g.CreatedBy.Func, "net/http/httptest.") || hasFunc(g, "net/http/httptest.") {
+			what = "httptest.Server was never closed"
+		}
+		leak := report.Leak{
+			Kind: "goroutine", Code: CodeServer, Class: "http server", Rank: rankServer,
+			Summary: what, State: "it accepts connections", Holds: holds, Hint: hint, Keys: keys,
+			Stack: user(g), All: g.Frames, CreatedBy: g.CreatedBy.Func,
+		}
+		if !callsite.IsStd(g.CreatedBy) && !callsite.IsHarness(g.CreatedBy) && g.CreatedBy.Func != "" {
+			leak.Site, leak.Role = g.CreatedBy, "started at"
+		} else if len(leak.Stack) == 0 {
+			leak.Unknown = "the goroutine was started by " + g.CreatedBy.Func + ", and its caller is not in the dump"
+		}
+		f.add(g.Blame, leak)
+	})
+}
+
+func hasFunc(g *Goroutine, prefix string) bool {
+	for _, fr := range g.Frames {
+		if strings.HasPrefix(fr.Func, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// idle sets aside the connections that transports keep for the next request, and finds the one pattern among them that
+// is a leak: a new transport for each call.
+func (f *folder) idle() {
+	perPeer := make(map[netip.AddrPort][]*conn)
+	mine := make(map[netip.AddrPort][]report.Key)
+	var blame Blame
+	f.each(goroutine.RoleClientIdle, func(g *Goroutine) {
+		keys := f.takePair(g)
+		f.out.Idle++
+		c := f.takeAny(isTCP)
+		if c == nil || g.Blame.Other {
+			return
+		}
+		if c.b != nil {
+			f.serverSide()
+		}
+		peer := f.peer(c)
+		perPeer[peer] = append(perPeer[peer], c)
+		mine[peer] = append(mine[peer], append(keys, c.keys()...)...)
+		blame = g.Blame
+	})
+	if len(perPeer) == 0 || f.in.IdleBefore == nil {
+		return
+	}
+	before := f.in.IdleBefore()
+	for peer, conns := range perPeer {
+		total := len(conns) + before[peer]
+		if total <= keepsIdlePerHost {
+			continue
+		}
+		f.add(blame, report.Leak{
+			Kind: "http-conn", Code: CodeIdle, Class: "idle", Rank: rankIdle,
+			Summary: fmt.Sprintf("%d idle connections to one server: more than one transport keeps", total),
+			State:   fmt.Sprintf("%d of them opened in this test; net/http keeps at most %d idle to one address", len(conns), keepsIdlePerHost),
+			Holds:   append(conns[0].holds(), fmt.Sprintf("and 2 goroutines of net/http, %d times over", len(conns))),
+			Hint:    "use one http.Client for all calls, or call CloseIdleConnections when you are done with it", Probably: true,
+			Unknown: "an idle connection does not say who opened it; look for &http.Transport{} or a Clone() made for each call",
+			Keys:    mine[peer],
+			Remotes: []string{peer.String()},
+		})
+	}
+}
+
+// peer is the address that was dialled: the end whose port a listener of this process has, or the remote one.
+func (f *folder) peer(c *conn) netip.AddrPort {
+	if c.b == nil {
+		return c.a.Remote
+	}
+	// Both ends are here. The server's address is shared by all its connections; the client's is not.
+	n := 0
+	for _, o := range f.conns {
+		if o.b != nil && (o.a.Local == c.a.Local || o.b.Local == c.a.Local) {
+			n++
+		}
+	}
+	if n > 1 {
+		return c.a.Local
+	}
+	return c.b.Local
+}
+
+// serverConns sets aside connections that a server which was there before keeps for its clients' next request. A handler
+// that hangs is a goroutine like any other.
+func (f *folder) serverConns() {
+	f.each(goroutine.RoleServerIdle, func(g *Goroutine) {
+		g.taken = true
+		f.takeAny(isTCP)
+	})
+	f.each(goroutine.RoleH2Server, func(g *Goroutine) {
+		g.taken = true
+	})
+	f.each(goroutine.RoleServerRead, func(g *Goroutine) {
+		g.taken = true
+	})
+}

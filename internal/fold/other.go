@@ -1,0 +1,249 @@
+package fold
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/leakgate/leakgate/internal/callsite"
+	"github.com/leakgate/leakgate/internal/goroutine"
+	"github.com/leakgate/leakgate/internal/report"
+)
+
+// databases finds what database/sql's own goroutines tell. Pools that are known explain their opener.
+func (f *folder) databases() {
+	known := f.in.Openers
+	f.each(goroutine.RoleSQLOpener, func(g *Goroutine) {
+		g.taken = true
+		if known > 0 {
+			known--
+			return
+		}
+		f.add(g.Blame, report.Leak{
+			Kind: "goroutine", Code: CodeOpener, Class: "sql.DB", Rank: rankDatabase,
+			Summary: "sql.DB was opened and never closed",
+			State:   "its connectionOpener waits for work",
+			Hint:    "defer db.Close()",
+			Unknown: "database/sql starts the goroutine itself, so that the caller of sql.Open is not in the dump",
+			Keys:    []report.Key{goroutineKey(g)},
+			All:     g.Frames, CreatedBy: g.CreatedBy.Func,
+		})
+	})
+	f.each(goroutine.RoleSQLCleaner, func(g *Goroutine) { g.taken = true })
+	f.each(goroutine.RoleSQLTx, func(g *Goroutine) {
+		g.taken = true
+		f.add(g.Blame, report.Leak{
+			Kind: "sql-tx", Code: CodeTx, Class: "sql.Tx", Rank: rankDatabase,
+			Summary: "sql.Tx was neither committed nor rolled back",
+			State:   "it holds a connection of the pool",
+			Hint:    "defer tx.Rollback()",
+			Unknown: "database/sql starts the goroutine itself, so that the caller of BeginTx is not in the dump",
+			Keys:    []report.Key{goroutineKey(g)},
+			All:     g.Frames, CreatedBy: g.CreatedBy.Func,
+		})
+	})
+	f.each(goroutine.RoleSQLRows, func(g *Goroutine) {
+		g.taken = true
+		f.add(g.Blame, report.Leak{
+			Kind: "sql-rows", Code: CodeRows, Class: "sql.Rows", Rank: rankDatabase,
+			Summary: "sql.Rows was never closed",
+			State:   "it holds a connection of the pool",
+			Hint:    "defer rows.Close()",
+			Unknown: "database/sql starts the goroutine itself, so that the caller of QueryContext is not in the dump",
+			Keys:    []report.Key{goroutineKey(g)},
+			All:     g.Frames, CreatedBy: g.CreatedBy.Func,
+		})
+	})
+}
+
+// children finds processes that were started and not waited for. The goroutines of os/exec that serve one belong to it,
+// and so does a goroutine that waits for one: it names the line.
+func (f *folder) children() {
+	for _, c := range f.in.Children {
+		leak := report.Leak{
+			Moving: !c.Exited,
+			Kind:   "process", Code: CodeChild, Class: "child " + c.Name, Rank: rankChild,
+			Summary: fmt.Sprintf("child process %s (pid %d) was started and never waited for", c.Name, c.PID),
+			State:   "running",
+			Hint:    "defer cmd.Wait(), and stop the process before: use exec.CommandContext with a context that the test cancels",
+			Keys:    []report.Key{{List: "process", ID: c.ID}},
+		}
+		if c.Exited {
+			leak.State = "exited; the kernel keeps its entry until it is waited for"
+			leak.Hint = "defer cmd.Wait()"
+		}
+		n := 0
+		for i := range f.in.Goroutines {
+			g := &f.in.Goroutines[i]
+			if !g.taken && (g.Role == goroutine.RoleExec || waitsForProcess(g)) {
+				if stack := user(g); len(stack) > 0 && len(leak.Stack) == 0 {
+					leak.Stack, leak.Role = stack, "waited for at"
+					leak.Summary = fmt.Sprintf("child process %s (pid %d) was started and still runs", c.Name, c.PID)
+				}
+				g.taken = true
+				leak.Keys = append(leak.Keys, goroutineKey(g))
+				n++
+				if len(f.in.Children) > 1 && n == 3 {
+					break // an exec.Cmd has at most three copying goroutines; leave the rest to its neighbours
+				}
+			}
+		}
+		if n > 0 {
+			leak.Holds = append(leak.Holds, plural(n, "goroutine")+" of os/exec that serve it, and their pipes")
+		}
+		if len(leak.Stack) == 0 {
+			leak.Unknown = "the kernel does not say which line started a process; look for cmd.Start in what the test calls"
+		}
+		f.add(c.Blame, leak)
+	}
+}
+
+func waitsForProcess(g *Goroutine) bool {
+	return g.Role == goroutine.RoleUser &&
+		(hasFunc(g, "os/exec.(*Cmd).Wait") || hasFunc(g, "os.(*Process).Wait") || hasFunc(g, "os/exec.(*Cmd).Run"))
+}
+
+// goroutines reports what is left, one entry for each. A goroutine that waits in a socket takes the socket with it.
+func (f *folder) goroutines() {
+	for i := range f.in.Goroutines {
+		g := &f.in.Goroutines[i]
+		if g.taken || g.Role == goroutine.RoleTest || g.Role == goroutine.RoleRuntime {
+			continue
+		}
+		g.taken = true
+		leak := report.Leak{
+			Kind: "goroutine", Code: CodeGoroutine, Rank: rankGoroutine, Role: "started at",
+			Stack: user(g), Keys: []report.Key{goroutineKey(g)},
+			All: g.Frames, CreatedBy: g.CreatedBy.Func, Moving: !goroutine.Blocked(g.State),
+		}
+		if g.CreatedBy.Func != "" && !callsite.IsStd(g.CreatedBy) && !callsite.IsHarness(g.CreatedBy) {
+			leak.Site = g.CreatedBy
+		} else if leak.Site = callsite.Pick(leak.Stack); leak.Site.Func != "" {
+			leak.Role = "now in"
+		}
+		name := "goroutine"
+		if fn := mainFunc(g); fn != "" {
+			name += " " + fn
+		}
+		leak.Class = g.Role.String()
+		leak.Summary, leak.State = name+" has not ended", "blocked: "+g.State
+		if !goroutine.Blocked(g.State) {
+			leak.State = g.State
+		}
+		leak.Hint, leak.Probably = fixFor(g), true
+		switch {
+		case g.Proved || g.Leaked:
+			leak.State += "; proved unreachable: nothing that still runs can wake it"
+		}
+		if leak.Site.Func == "" {
+			leak.Unknown = "none of your functions is in its stack; it was started by " + orUnknown(g.CreatedBy.Func)
+			leak.Stack = nil
+		}
+		f.attach(g, &leak)
+		f.add(g.Blame, leak)
+	}
+}
+
+func orUnknown(fn string) string {
+	if fn == "" {
+		return "a goroutine that is not in the dump"
+	}
+	return fn
+}
+
+// mainFunc is the function that the goroutine runs: the outermost frame.
+func mainFunc(g *Goroutine) string {
+	if len(g.Frames) == 0 {
+		return ""
+	}
+	fn := g.Frames[len(g.Frames)-1].Func
+	return fn[strings.LastIndexByte(fn, '/')+1:]
+}
+
+// attach gives the goroutine the socket that it waits in. Which one it is, is not in the stack: with one candidate it is
+// known, with more it is said that they are candidates.
+func (f *folder) attach(g *Goroutine, leak *report.Leak) {
+	var match func(*conn) bool
+	switch {
+	case hasFunc(g, "net.(*netFD).accept"):
+		match = isListener
+	case hasFunc(g, "net.(*netFD).Read"), hasFunc(g, "net.(*netFD).Write"), hasFunc(g, "net.(*netFD).readFrom"),
+		hasFunc(g, "crypto/tls.(*Conn)"):
+		match = isStream
+		if hasFunc(g, "net.(*netFD).readFrom") {
+			match = func(c *conn) bool { return !c.a.Stream }
+		}
+	default:
+		return
+	}
+	c := f.takeAny(match)
+	if c == nil {
+		return
+	}
+	leak.Holds = append(leak.Holds, c.holds()...)
+	leak.Keys = append(leak.Keys, c.keys()...)
+	leak.Remotes = append(leak.Remotes, c.remotes()...)
+	if leak.Hint == "" || match != nil {
+		leak.Hint = "close the connection or listener that it waits in"
+	}
+}
+
+func fixFor(g *Goroutine) string {
+	switch {
+	case strings.HasPrefix(g.State, "chan send"):
+		return "let somebody receive, or give the channel a buffer"
+	case strings.HasPrefix(g.State, "chan receive"), strings.HasPrefix(g.State, "select"):
+		return "close the channel or cancel the context that it waits for, and wait for the goroutine"
+	case strings.HasPrefix(g.State, "sync.Mutex"), strings.HasPrefix(g.State, "sync.RWMutex"):
+		return "unlock the mutex on every path: defer mu.Unlock()"
+	case strings.HasPrefix(g.State, "sync.WaitGroup"), strings.HasPrefix(g.State, "semacquire"):
+		return "call Done on every path: defer wg.Done()"
+	case strings.HasPrefix(g.State, "sync.Cond"):
+		return "signal the condition when the test ends"
+	case strings.HasPrefix(g.State, "sleep"):
+		return "stop the loop: select on a context instead of time.Sleep"
+	}
+	return "stop it before the test ends, and wait for it"
+}
+
+// sockets reports the connections and listeners that nothing explains.
+func (f *folder) sockets() {
+	for _, c := range f.conns {
+		if c.taken {
+			continue
+		}
+		c.taken = true
+		s := c.a
+		leak := report.Leak{
+			Kind: "socket", Code: CodeSocket, Class: s.Family, Rank: rankSocket, Keys: c.keys(), Remotes: c.remotes(),
+			Unknown: "the kernel does not say which line opened a socket",
+		}
+		if c.b != nil && c.b.State == closeWaitState && s.State != closeWaitState {
+			c.a, c.b = c.b, c.a // the end that has to act comes first
+			s = c.a
+		}
+		leak.Holds = []string{s.String()}
+		switch {
+		case s.Listening:
+			leak.Code, leak.Class = CodeListener, s.Family+" listener"
+			leak.Summary = s.Family + " listener was never closed"
+			leak.Hint = "defer l.Close()"
+		case c.b != nil:
+			leak.Summary = s.Family + " connection within this process was never closed"
+			leak.Hint = "defer conn.Close(), on both ends"
+			leak.Holds = append(leak.Holds, "the other end of it, in this process ("+stateOf(c.b)+")")
+		case s.Remote.IsValid():
+			leak.Summary = fmt.Sprintf("%s connection to %s was never closed", s.Family, s.Remote)
+			leak.Hint = "defer conn.Close()"
+		default:
+			leak.Summary = s.Family + " socket was never closed"
+			leak.Hint = "defer conn.Close()"
+		}
+		leak.State = stateOf(s)
+		leak.Why = closeWait(s)
+		if s.Dropped || c.b != nil && c.b.Dropped {
+			leak.State += "; proved unreachable: the garbage collector closed it when it was asked to run"
+			leak.Why = "nothing refers to it any more; in production it stays open until a collection that may be minutes off"
+		}
+		f.add(s.Blame, leak)
+	}
+}

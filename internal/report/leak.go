@@ -1,0 +1,112 @@
+// Package report has the model of a finished check and renders it as text.
+//
+// It uses the standard library alone and knows nothing of tests: leakcheck fills the model.
+package report
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/leakgate/leakgate/internal/callsite"
+)
+
+// Key names one resource: the kind of list that it is on and its ID there.
+type Key struct {
+	List string // "goroutine", "socket", "lease", "process", or a probe's kind
+	ID   uint64
+}
+
+// Leak is one root cause.
+type Leak struct {
+	Kind     string
+	Code     string
+	Class    string   // what sort of resource, for the fingerprint: no address, no number
+	Test     string   // the test that leaked; "" when not known
+	Suspects []string // tests that could have, when Test is not known
+	Summary  string
+	Count    int
+	Stack    []callsite.Frame // the user's frames, innermost first
+	Site     callsite.Frame   // the frame to blame
+	Role     string           // what happened at Site: "taken at", "started at"
+	State    string
+	Holds    []string
+	Hint     string // the missing call, as code
+	Probably bool   // the hint is likely, not certain
+	Why      string // a sentence that explains the state
+	Unknown  string // why Site is not known, and how to get it
+	Note     bool   // nothing is held now
+	Keys     []Key  // the resources that this entry covers
+	Rank     int    // lower is worse
+	Moving   bool   // it may still end by itself: it is not blocked
+
+	// What a matcher may look at beyond the above.
+	All       []callsite.Frame // every frame, the standard library's included
+	CreatedBy string           // function with the go statement
+	Remotes   []string         // peers of the connections it holds
+
+	Fingerprint string
+}
+
+// Finish fills in what follows from the rest, groups equal leaks, and sorts them worst first.
+func Finish(leaks []Leak) []Leak {
+	var out []Leak
+	at := make(map[string]int)
+	for _, l := range leaks {
+		if l.Count == 0 {
+			l.Count = 1
+		}
+		if l.Site == (callsite.Frame{}) {
+			l.Site = callsite.Pick(l.Stack)
+		}
+		if l.Fingerprint == "" {
+			l.Fingerprint = callsite.Fingerprint(l.Kind, l.Class, fingerprintStack(l), l.Test)
+		}
+		group := l.Fingerprint + "\x00" + l.Summary + "\x00" + l.Site.String() + "\x00" + l.Test + "\x00" + strings.Join(l.Suspects, ",")
+		if i, ok := at[group]; ok {
+			merge(&out[i], l)
+			continue
+		}
+		at[group] = len(out)
+		out = append(out, l)
+	}
+	slices.SortStableFunc(out, func(a, b Leak) int {
+		return cmp.Or(
+			boolFirst(!a.Note, !b.Note),
+			cmp.Compare(a.Rank, b.Rank),
+			cmp.Compare(b.Count, a.Count),
+			cmp.Compare(a.Summary, b.Summary),
+			cmp.Compare(a.Site.String(), b.Site.String()),
+		)
+	})
+	return out
+}
+
+// fingerprintStack puts the blamed frame first when it is not part of the stack (the go statement of a goroutine).
+func fingerprintStack(l Leak) []callsite.Frame {
+	if l.Site.Func == "" || slices.Contains(l.Stack, l.Site) {
+		return l.Stack
+	}
+	return append([]callsite.Frame{l.Site}, l.Stack...)
+}
+
+func merge(into *Leak, l Leak) {
+	into.Count += l.Count
+	into.Keys = append(into.Keys, l.Keys...)
+	if len(into.Holds) == 0 {
+		into.Holds = l.Holds
+	}
+	if into.State != l.State && !strings.HasSuffix(into.State, " (the first)") && into.State != "" {
+		into.State += " (the first)"
+	}
+}
+
+func boolFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
+}

@@ -1,0 +1,95 @@
+package leakcheck
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/leakgate/leakgate/internal/process"
+	"github.com/leakgate/leakgate/internal/socket"
+)
+
+var (
+	sockets  socketCensus
+	children childCensus
+)
+
+// socketCensus lists the process's own sockets. There is one, because its buffers are reused.
+type socketCensus struct {
+	mu   sync.Mutex
+	c    socket.Census
+	refs []socket.Ref
+}
+
+// list calls f with every socket; f must not keep the slice.
+func (s *socketCensus) list(f func([]socket.Ref)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var err error
+	s.refs, err = s.c.List(s.refs[:0])
+	if err != nil {
+		return err
+	}
+	f(s.refs)
+	return nil
+}
+
+// keys lists the sockets that are open now, sorted.
+func (s *socketCensus) keys() (keys []uint64, err error) {
+	err = s.list(func(refs []socket.Ref) {
+		keys = make([]uint64, 0, len(refs))
+		for _, r := range refs {
+			keys = append(keys, r.Key())
+		}
+	})
+	slices.Sort(keys)
+	return keys, err
+}
+
+// since lists the sockets that are not among the sorted keys.
+func (s *socketCensus) since(keys []uint64) (fresh []socket.Ref, err error) {
+	err = s.list(func(refs []socket.Ref) {
+		for _, r := range refs {
+			if _, ok := slices.BinarySearch(keys, r.Key()); !ok {
+				fresh = append(fresh, r)
+			}
+		}
+	})
+	return fresh, err
+}
+
+type childCensus struct {
+	mu   sync.Mutex
+	c    process.Census
+	refs []process.Ref
+}
+
+func (s *childCensus) keys() ([]uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var err error
+	if s.refs, err = s.c.List(s.refs[:0]); err != nil || len(s.refs) == 0 {
+		return nil, err
+	}
+	keys := make([]uint64, 0, len(s.refs))
+	for _, r := range s.refs {
+		keys = append(keys, r.ID)
+	}
+	slices.Sort(keys)
+	return keys, nil
+}
+
+func (s *childCensus) since(keys []uint64) ([]process.Ref, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var err error
+	if s.refs, err = s.c.List(s.refs[:0]); err != nil {
+		return nil, err
+	}
+	var fresh []process.Ref
+	for _, r := range s.refs {
+		if _, ok := slices.BinarySearch(keys, r.ID); !ok {
+			fresh = append(fresh, r)
+		}
+	}
+	return fresh, nil
+}

@@ -1,0 +1,367 @@
+package leakcheck
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/leakgate/leakgate/internal/callsite"
+	"github.com/leakgate/leakgate/internal/fold"
+	"github.com/leakgate/leakgate/internal/goroutine"
+	"github.com/leakgate/leakgate/internal/label"
+	"github.com/leakgate/leakgate/internal/lease"
+	"github.com/leakgate/leakgate/internal/process"
+	"github.com/leakgate/leakgate/internal/report"
+	"github.com/leakgate/leakgate/internal/socket"
+)
+
+// sight is what one look found, explained.
+type sight struct {
+	leaks   []report.Leak // of this test, not ignored, not reported before
+	unknown []report.Leak // of nobody in particular, while others ran
+	notes   []report.Leak // nothing is held now
+	ignored []report.Ignored
+	errs    []error
+	input   fold.Input // what the leaks were made of
+	fresh   []socket.Ref
+}
+
+func (s *sight) clean() bool {
+	return len(s.leaks) == 0 && len(s.unknown) == 0 && len(s.notes) == 0 && len(s.ignored) == 0 && len(s.errs) == 0
+}
+
+// look lists what is new since the watch began, sockets first: what nobody refers to may be gone at the next collection.
+func (w *watch) look() sight {
+	var s sight
+	if w.wants(Socket) {
+		s.fresh, _ = sockets.since(w.base.sockets) // an error was told when the watch began
+	}
+	leases := w.newLeases()
+	var kids []process.Ref
+	if w.wants(Process) {
+		kids, _ = children.since(w.base.children)
+	}
+	probed, errs := w.newProbed()
+	s.errs = errs
+	var gs []found
+	if w.wants(Goroutine) || w.wants(HTTPResponse) {
+		gs = goroutines.since(w.base.goroutines)
+	}
+	if len(s.fresh)+len(leases)+len(kids)+len(gs)+len(probed) == 0 {
+		return s
+	}
+	if w.cfg.instead && len(leases) > 0 {
+		// Not looked at, but it belongs to a leased response and makes its entry complete.
+		s.fresh = allSockets()
+		gs = goroutines.everything()
+	}
+	s.input = w.input(s.fresh, leases, kids, gs)
+	w.explain(&s, probed)
+	return s
+}
+
+// allSockets lists every socket.
+func allSockets() (out []socket.Ref) {
+	_ = sockets.list(func(refs []socket.Ref) { out = slices.Clone(refs) })
+	return out
+}
+
+// newLeases lists the tracked leases taken since the watch began, each once.
+func (w *watch) newLeases() []*lease.Lease {
+	if w.cfg.instead || !w.wants(HTTPResponse) {
+		var out []*lease.Lease
+		for _, ps := range w.probes {
+			p, ok := ps.probe.(leaser)
+			if !ok {
+				continue
+			}
+			pool := p.LeasePool()
+			out = append(out, lease.Live.All(func(l *lease.Lease) bool {
+				return l.Pool() == pool && l.ID() > w.base.leases
+			})...)
+		}
+		return out
+	}
+	return lease.Live.All(func(l *lease.Lease) bool { return l.ID() > w.base.leases })
+}
+
+// leaser is a probe of this module whose resources are tracked leases: the check explains them with all it knows.
+type leaser interface {
+	LeasePool() *lease.Pool
+	// FailUnclosed says that a lease that holds nothing but was never closed fails the test too.
+	FailUnclosed() bool
+}
+
+type probedID struct {
+	probe Probe
+	id    uint64
+}
+
+func (w *watch) newProbed() (out []probedID, errs []error) {
+	for _, ps := range w.probes {
+		if _, ok := ps.probe.(leaser); ok {
+			continue
+		}
+		ids, err := heldBy(ps.probe, nil)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		for _, id := range ids {
+			if !ps.held[id] {
+				out = append(out, probedID{ps.probe, id})
+			}
+		}
+	}
+	return out, errs
+}
+
+// input describes what is new and says whose it is.
+func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.Ref, gs []found) fold.Input {
+	in := fold.Input{Openers: w.cfg.openers}
+	exclusive := w.exclusive()
+	unknown := fold.Blame{Test: w.name}
+	if !exclusive {
+		unknown = fold.Blame{Suspects: w.suspects()}
+	}
+	others := fold.Blame{Other: true}
+
+	for _, l := range leases {
+		now := l.Now()
+		if now == lease.Released {
+			continue
+		}
+		b := w.blameLease(l, unknown)
+		in.Leases = append(in.Leases, fold.Lease{ID: l.ID(), PCs: l.PCs(), Info: l.Info(), Now: now, Blame: b})
+	}
+	for _, r := range fresh {
+		if s, ok := socket.Describe(r); ok {
+			b := w.blameKey(report.Key{List: "socket", ID: r.Key()}, unknown)
+			if !w.wants(Socket) {
+				b = others
+			}
+			in.Sockets = append(in.Sockets, fold.Socket{Socket: s, Blame: b})
+		}
+	}
+	for _, r := range kids {
+		if c, ok := process.Describe(r); ok {
+			in.Children = append(in.Children, fold.Child{
+				Child: c, ID: r.ID, Blame: w.blameKey(report.Key{List: "process", ID: r.ID}, unknown),
+			})
+		}
+	}
+	for _, f := range gs {
+		b := others
+		if w.wants(Goroutine) || w.wants(HTTPResponse) && (f.role == goroutine.RoleClientLeased || f.role == goroutine.RoleH2ClientStream) {
+			b = w.blameGoroutine(f, unknown)
+		}
+		in.Goroutines = append(in.Goroutines, fold.Goroutine{Goroutine: f.Goroutine, Role: f.role, Blame: b, Older: f.older})
+	}
+	in.IdleBefore = func() map[netip.AddrPort]int { return idleBefore(fresh) }
+	return in
+}
+
+// blameKey: what carries no label was first seen while one test ran alone, or waits to be attributed.
+func (w *watch) blameKey(k report.Key, unknown fold.Blame) fold.Blame {
+	if !w.isMain {
+		return unknown
+	}
+	if test := registry.seenIn(k); test != "" {
+		return fold.Blame{Test: test}
+	}
+	if suspects, ok := registry.suspectsOf(k); ok {
+		return fold.Blame{Suspects: suspects}
+	}
+	return unknown
+}
+
+// blameGoroutine: labels are exact; without one, a function of the test in the stack; without that, whoever ran alone.
+func (w *watch) blameGoroutine(f found, unknown fold.Blame) fold.Blame {
+	if !f.older { // the loop of a pooled connection has the label of the test that dialled it
+		if v, ok := f.Label(label.Key); ok {
+			if id, name, ok := label.Parse(v); ok {
+				return w.blameID(id, name)
+			}
+		}
+		if b, ok := w.blameStack(append(slices.Clone(f.Frames), f.CreatedBy)); ok {
+			return b
+		}
+	}
+	return w.blameKey(report.Key{List: "goroutine", ID: f.ID}, unknown)
+}
+
+func (w *watch) blameLease(l *lease.Lease, unknown fold.Blame) fold.Blame {
+	if w.cfg.instead { // the client was given to this test
+		return fold.Blame{Test: w.name}
+	}
+	if id := l.Test(); id != 0 {
+		return w.blameID(id, label.NameOf(id))
+	}
+	if b, ok := w.blameStack(callsite.Expand(l.PCs())); ok {
+		return b
+	}
+	return w.blameKey(report.Key{List: "lease", ID: l.ID()}, unknown)
+}
+
+func (w *watch) blameID(id label.ID, name string) fold.Blame {
+	return fold.Blame{Test: name, Other: id != w.id && !w.all()}
+}
+
+// all says that the watch reports what is new whoever made it: Take, Check and Main.
+func (w *watch) all() bool { return w.t == nil }
+
+// blameStack looks for the function of a test.
+func (w *watch) blameStack(stack []callsite.Frame) (fold.Blame, bool) {
+	for _, f := range stack {
+		test := testFunc(f.Func)
+		if test == "" {
+			continue
+		}
+		top, _, _ := strings.Cut(w.name, "/")
+		switch {
+		case w.all():
+			return fold.Blame{Test: test}, true
+		case test == top:
+			return fold.Blame{Test: w.name}, true
+		}
+		return fold.Blame{Test: test, Other: true}, true
+	}
+	return fold.Blame{}, false
+}
+
+// testFunc gives the test that a function is, or is a closure of: "TestA" for "example.com/app_test.TestA.func1".
+func testFunc(fn string) string {
+	_, name, ok := strings.Cut(fn[strings.LastIndexByte(fn, '/')+1:], ".")
+	if !ok {
+		return ""
+	}
+	name, _, _ = strings.Cut(name, ".")
+	for _, prefix := range []string{"Test", "Benchmark", "Fuzz", "Example"} {
+		rest, ok := strings.CutPrefix(name, prefix)
+		if ok && (rest == "" || rest[0] < 'a' || rest[0] > 'z') && name != "TestMain" {
+			return name
+		}
+	}
+	return ""
+}
+
+// explain folds the input into leaks, asks the probes for theirs, and sorts out what is ignored, reported or nobody's.
+func (w *watch) explain(s *sight, probed []probedID) {
+	out := fold.Fold(s.input)
+	leaks := out.Leaks
+	for _, p := range probed {
+		l, ok, err := describe(p.probe, p.id)
+		switch {
+		case err != nil:
+			s.errs = append(s.errs, err)
+		case ok:
+			b := fold.Blame{Test: w.name}
+			if !w.exclusive() {
+				b = fold.Blame{Suspects: w.suspects()}
+			}
+			leaks = append(leaks, fromPublic(l, p, b))
+		}
+	}
+	failUnclosed := false
+	for _, ps := range w.probes {
+		if p, ok := ps.probe.(leaser); ok && p.FailUnclosed() {
+			failUnclosed = true
+		}
+	}
+	ignored := make(map[string]int)
+	keep := leaks[:0]
+	for _, l := range leaks {
+		if failUnclosed {
+			l.Note = false
+		}
+		if !w.cfg.wants(Kind(l.Kind)) || w.known(l) {
+			continue
+		}
+		if r := w.ignoredBy(&l); r != "" {
+			ignored[r] += max(l.Count, 1)
+			continue
+		}
+		keep = append(keep, l)
+	}
+	for _, l := range report.Finish(keep) {
+		switch {
+		case l.Note:
+			s.notes = append(s.notes, l)
+		case l.Test == "" && len(l.Suspects) > 0 && !w.all():
+			s.unknown = append(s.unknown, l)
+		default:
+			s.leaks = append(s.leaks, l)
+		}
+	}
+	for reason, n := range ignored {
+		s.ignored = append(s.ignored, report.Ignored{Reason: reason, Count: n})
+	}
+	slices.SortFunc(s.ignored, func(a, b report.Ignored) int { return strings.Compare(a.Reason, b.Reason) })
+}
+
+// known says that the leak was reported already, or belongs to a test that failed by itself.
+func (w *watch) known(l report.Leak) bool {
+	if w.all() && !w.isMain { // Take and Check say what is held, whoever said it before
+		return false
+	}
+	if len(l.Keys) == 0 {
+		return false
+	}
+	return registry.isReported(l.Keys[0])
+}
+
+// ignoredBy gives the reason of the rule that sets the leak aside, or "".
+func (w *watch) ignoredBy(l *report.Leak) string {
+	if len(w.cfg.rules) > 0 {
+		p := toPublic(*l)
+		for _, r := range w.cfg.rules {
+			if r.matches(&p) {
+				rules.hit(r)
+				return r.reason
+			}
+		}
+	}
+	if w.goleakIgnores(l) {
+		return "goleak options"
+	}
+	return ""
+}
+
+// heldBy asks a probe and turns a panic into an error.
+func heldBy(p Probe, ids []uint64) (out []uint64, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("leakcheck: probe %q panicked in Held: %v: it sees nothing in this test", kindOf(p), r)
+		}
+	}()
+	out, err = p.Held(ids)
+	if err != nil {
+		return nil, fmt.Errorf("leakcheck: probe %q could not list what is held: %w", kindOf(p), err)
+	}
+	return out, nil
+}
+
+func describe(p Probe, id uint64) (l Leak, ok bool, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("leakcheck: probe %q panicked in Describe(%d): %v", kindOf(p), id, r)
+			if e, isErr := r.(error); isErr {
+				err = errors.Join(err, e)
+			}
+		}
+	}()
+	l, ok = p.Describe(id)
+	return l, ok, nil
+}
+
+// kindOf asks for a probe's kind; a panic gives "".
+func kindOf(p Probe) (k Kind) {
+	defer func() {
+		if recover() != nil {
+			k = ""
+		}
+	}()
+	return p.Kind()
+}

@@ -1,0 +1,113 @@
+package leakcheck
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/leakgate/leakgate/internal/report"
+)
+
+// Main runs the tests of a package and then looks at what is left of them, for use in TestMain:
+//
+//	func TestMain(m *testing.M) { os.Exit(leakcheck.Main(m)) }
+//
+// It gives m.Run's exit code, or 1 when the tests passed and something is held that was not before. Each leak is printed
+// with the test that made it where that is known, also for tests that do not call Verify; what a test's own Verify reported
+// is not repeated. When tests failed, one line says what they left. Ignores that matched nothing in a whole run are listed.
+//
+// With -test.list, and in the worker processes of -fuzz, it only runs m.
+func Main(m interface{ Run() int }, opts ...Option) int {
+	if isNil(m) {
+		fmt.Fprintln(os.Stderr, "leakcheck.Main: m is nil: pass the *testing.M of TestMain, as in os.Exit(leakcheck.Main(m))")
+		return 2
+	}
+	if flagSet("test.list") || flagSet("test.fuzzworker") {
+		return m.Run()
+	}
+	cfg := newConfig(opts)
+	w := begin("", nil, cfg, false)
+	w.isMain = true
+	registry.mu.Lock()
+	registry.main = w
+	registry.mu.Unlock()
+	labelTests(m)
+
+	code := m.Run()
+
+	registry.mu.Lock()
+	registry.main = nil
+	refused := registry.refused
+	registry.mu.Unlock()
+	defer w.end()
+	if err := cfg.err(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return max(code, 1)
+	}
+	if code != 0 {
+		w.afterFailure()
+		return code
+	}
+	o := w.result()
+	registry.forgetPending()
+	for _, err := range o.errs {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	if len(o.leaks) > 0 {
+		fmt.Fprintln(os.Stderr, w.mainText(o))
+		code = 1
+	}
+	if unused := rules.unused(); len(unused) > 0 && wholeRun() {
+		fmt.Fprintf(os.Stderr, "leakcheck: ignores that matched nothing in this run, and can go:\n  %s\n", strings.Join(unused, "\n  "))
+	}
+	if refused > 0 {
+		code = max(code, 1)
+	}
+	return code
+}
+
+// VerifyTestMain is Main for those who know it from goleak: it exits with Main's code.
+func VerifyTestMain(m interface{ Run() int }, opts ...Option) {
+	os.Exit(Main(m, opts...))
+}
+
+func (w *watch) mainText(o outcome) string {
+	return report.Text{
+		Who: "leakcheck", Leaks: o.leaks, Ignored: o.ignored, Waited: o.waited, Looks: o.looks, Ages: true,
+		Nobody: "not known: neither a label nor its stack names one; with t.Cleanup(leakcheck.Verify(t)) in the tests the one that leaks fails",
+	}.String()
+}
+
+// afterFailure says in one line what is held when tests have failed: a failed test often skips its clean-up.
+func (w *watch) afterFailure() {
+	s := w.look()
+	if len(s.leaks) == 0 {
+		return
+	}
+	tests := make(map[string]bool)
+	n := 0
+	for _, l := range s.leaks {
+		n += max(l.Count, 1)
+		if l.Test != "" {
+			tests[l.Test] = true
+		}
+	}
+	fmt.Fprintf(os.Stderr, "leakcheck: tests failed, so what is still held is not judged: %d, the first of them: %s\n", n, s.leaks[0].Summary)
+}
+
+func flagSet(name string) bool {
+	f := flag.Lookup(name)
+	return f != nil && f.Value.String() != "" && f.Value.String() != "false"
+}
+
+// wholeRun says whether every test of the package ran: only then does an ignore that matched nothing prove anything.
+func wholeRun() bool {
+	for _, name := range []string{"test.run", "test.skip", "test.short", "test.fuzz"} {
+		if flagSet(name) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,103 @@
+package leakcheck
+
+import (
+	"fmt"
+
+	"github.com/leakgate/leakgate/internal/callsite"
+	"github.com/leakgate/leakgate/internal/lease"
+	"github.com/leakgate/leakgate/internal/report"
+)
+
+// codeLimit is the code of a limit that was passed and that has none of its own.
+const codeLimit = "LK004"
+
+const rankLimit = 35
+
+// meter starts the counters that the limits judge by: those of the probes that count, or all tracked pools.
+func (w *watch) meter() {
+	if len(w.cfg.limits) == 0 {
+		return
+	}
+	for _, ps := range w.probes {
+		switch p := ps.probe.(type) {
+		case leaser:
+			w.meters = append(w.meters, meterPool(p.LeasePool()))
+		case Metered:
+			w.meters = append(w.meters, p.Meter(TestID(w.id)))
+		}
+	}
+	if !w.cfg.instead {
+		id := w.id
+		w.meters = append(w.meters, func() []Usage { return usageOf(lease.Live.Used(id)) })
+	}
+}
+
+// meterPool counts what is used of one pool, whoever uses it.
+func meterPool(p *lease.Pool) func() []Usage {
+	before := p.Usage()
+	p.ResetPeak()
+	return func() []Usage {
+		u := p.Usage()
+		u.Requests -= before.Requests
+		u.Dialed -= before.Dialed
+		u.Reused -= before.Reused
+		u.ClosedEarly -= before.ClosedEarly
+		return usageOf([]lease.Usage{u})
+	}
+}
+
+// usageOf turns the counters of the lease table into what limits judge.
+func usageOf(used []lease.Usage) []Usage {
+	out := make([]Usage, 0, len(used))
+	for _, u := range used {
+		v := Usage{
+			Kind: Kind(u.Pool.Kind()), Pool: u.Pool.Name(), Size: u.Pool.Size(), Requests: u.Requests, Leased: u.Leased,
+			PeakLeased: u.Peak, Dialed: u.Dialed, Reused: u.Reused, ClosedEarly: u.ClosedEarly,
+		}
+		for _, pcs := range u.Early {
+			l := report.Leak{Kind: string(HTTPResponse), All: callsite.Expand(pcs)}
+			l.Stack = callsite.User(l.All)
+			v.EarlySites = append(v.EarlySites, toPublic(l))
+		}
+		out = append(out, v)
+	}
+	return out
+}
+
+// judge applies the limits to what was used.
+func (w *watch) judge() (leaks []report.Leak) {
+	for _, usage := range w.meters {
+		for _, u := range usage() {
+			for _, l := range w.cfg.limits {
+				if leak, over := l.judge(u); over {
+					leaks = append(leaks, w.limitLeak(l.name, u, leak))
+				}
+			}
+		}
+	}
+	return leaks
+}
+
+func (w *watch) limitLeak(name string, u Usage, l Leak) report.Leak {
+	r := report.Leak{
+		Kind: string(l.Kind), Code: l.Code, Class: name, Test: w.name, Summary: l.Summary, Count: l.Count,
+		Site: fromFrame(l.Site), State: l.State, Holds: l.Holds, Hint: l.Hint, Rank: rankLimit, Role: "for example at",
+		Unknown: "a limit is on all of a test's requests together",
+	}
+	for _, f := range l.Stack {
+		r.Stack = append(r.Stack, fromFrame(f))
+	}
+	if r.Site.Func != "" || len(r.Stack) > 0 {
+		r.Unknown = ""
+	}
+	if r.Kind == "" {
+		r.Kind = string(u.Kind)
+	}
+	if r.Code == "" {
+		r.Code = codeLimit
+	}
+	if r.Summary == "" {
+		r.Summary = fmt.Sprintf("%s: %s is over its limit", name, u.Pool)
+	}
+	return r
+}

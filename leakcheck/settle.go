@@ -1,0 +1,227 @@
+package leakcheck
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/metrics"
+	"runtime/pprof"
+	"strings"
+	"time"
+
+	"github.com/leakgate/leakgate/internal/report"
+	"github.com/leakgate/leakgate/internal/socket"
+)
+
+// How a check waits for what is winding down.
+const (
+	minLooks   = 5                      // never gives up before this many looks
+	firstPause = 500 * time.Microsecond // doubles each time
+	maxPause   = 64 * time.Millisecond
+	minStable  = 80 * time.Millisecond // at least this long without a change
+	bubbleLook = 50                    // looks in a synctest bubble, where no time passes
+)
+
+// outcome is what is left when the wait is over.
+type outcome struct {
+	sight
+	waited time.Duration
+	looks  int
+	gone   []socket.Ref // were open at the first look and went while a collection ran
+}
+
+// settle looks again and again until nothing is left, or what is left is blocked and does not change, or the time is up.
+func (w *watch) settle(first sight, look func() sight) outcome {
+	o := outcome{sight: first, looks: 1}
+	if len(first.leaks) == 0 || w.cfg.wait == 0 {
+		return o
+	}
+	if goroutines.me().Bubble != 0 {
+		// Time stands still in a bubble until all of it is blocked, which it is not while somebody waits in the network:
+		// a sleep here might never end. Let the others run, and look.
+		for o.looks < bubbleLook && len(o.leaks) > 0 {
+			for range 100 {
+				runtime.Gosched()
+			}
+			o.sight = look()
+			o.looks++
+		}
+		return o
+	}
+
+	release := func() {}
+	if w.exclusive() && hasKind(first.leaks, Socket) {
+		release = holdCollector()
+	}
+	defer release()
+
+	cycles := gcCycles()
+	start := time.Now()
+	end := w.deadline(start)
+	stable := max(minStable, w.cfg.wait/10)
+	changed, mark := start, signature(o.leaks)
+	pause := firstPause
+	for {
+		now := time.Now()
+		calm := !anyMoving(o.leaks) && now.Sub(changed) >= stable
+		if o.looks >= minLooks && (calm || !now.Before(end)) {
+			break
+		}
+		sleep := pause
+		if left := end.Sub(now); o.looks >= minLooks && left < sleep {
+			sleep = left
+		}
+		if left := stable - now.Sub(changed); !anyMoving(o.leaks) && left < sleep {
+			sleep = max(left, firstPause)
+		}
+		time.Sleep(sleep)
+		pause = min(pause*2, maxPause)
+
+		o.sight = look()
+		o.looks++
+		if len(o.leaks) == 0 {
+			break
+		}
+		if s := signature(o.leaks); s != mark {
+			changed, mark = time.Now(), s
+		}
+	}
+	o.waited = time.Since(start)
+	if w.exclusive() && gcCycles() != cycles {
+		o.gone = goneSince(first, o.sight)
+	}
+	return o
+}
+
+func hasKind(leaks []report.Leak, k Kind) bool {
+	for _, l := range leaks {
+		if l.Kind == string(k) {
+			return true
+		}
+	}
+	return false
+}
+
+func anyMoving(leaks []report.Leak) bool {
+	for _, l := range leaks {
+		if l.Moving {
+			return true
+		}
+	}
+	return false
+}
+
+// signature changes when what is held changes.
+func signature(leaks []report.Leak) string {
+	var b strings.Builder
+	for _, l := range leaks {
+		fmt.Fprintf(&b, "%s %v %s\n", l.Code, l.Keys, l.State)
+	}
+	return b.String()
+}
+
+// gcCycles counts the garbage collections that were completed.
+func gcCycles() uint64 {
+	s := []metrics.Sample{{Name: "/gc/cycles/total:gc-cycles"}}
+	metrics.Read(s)
+	if s[0].Value.Kind() != metrics.KindUint64 {
+		return 0
+	}
+	return s[0].Value.Uint64()
+}
+
+// goneSince lists the sockets that a root cause of the first look was made of and that are not open any more.
+func goneSince(first, last sight) (gone []socket.Ref) {
+	still := make(map[uint64]bool)
+	for _, r := range last.fresh {
+		still[r.Key()] = true
+	}
+	culprits := make(map[report.Key]bool)
+	for _, l := range first.leaks {
+		if l.Kind == string(Socket) {
+			for _, k := range l.Keys {
+				culprits[k] = true
+			}
+		}
+	}
+	for _, r := range first.fresh {
+		if culprits[report.Key{List: "socket", ID: r.Key()}] && !still[r.Key()] {
+			gone = append(gone, r)
+		}
+	}
+	return gone
+}
+
+// prove adds to what is left what the runtime can prove: goroutines that nothing can wake (the goroutineleak profile, where
+// there is one), and sockets that nothing refers to (the collector closes them when it is asked to run). It costs one or
+// two collections, and is done for leaks alone.
+func (w *watch) prove(o *outcome) {
+	if w.cfg.instead || goroutines.me().Bubble != 0 {
+		return
+	}
+	again := false
+	if hasKind(o.leaks, Goroutine) {
+		proved := provedGoroutines()
+		for i := range o.input.Goroutines {
+			if g := &o.input.Goroutines[i]; proved[g.ID] {
+				g.Proved, again = true, true
+			}
+		}
+	}
+	if hasKind(o.leaks, Socket) && w.exclusive() {
+		open := collectSockets()
+		for i := range o.input.Sockets {
+			if s := &o.input.Sockets[i]; !open[s.Key()] {
+				s.Dropped, again = true, true
+			}
+		}
+	}
+	if again {
+		s := sight{input: o.input, fresh: o.fresh, errs: o.errs}
+		w.explain(&s, nil)
+		o.leaks = append(s.leaks, probeLeaks(o.leaks)...)
+		o.leaks = report.Finish(o.leaks)
+	}
+}
+
+// probeLeaks are the entries that do not come from the input.
+func probeLeaks(leaks []report.Leak) (out []report.Leak) {
+	for _, l := range leaks {
+		if len(l.Keys) > 0 && strings.HasPrefix(l.Keys[0].List, "probe ") {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// provedGoroutines gives the goroutines that the runtime proved to be blocked for ever; nil where it cannot.
+func provedGoroutines() map[uint64]bool {
+	p := pprof.Lookup("goroutineleak")
+	if p == nil {
+		return nil
+	}
+	if err := p.WriteTo(io.Discard, 1); err != nil { // the proof is done by WriteTo; Count alone does nothing
+		return nil
+	}
+	proved := make(map[uint64]bool)
+	for _, g := range goroutines.everything() {
+		if g.Leaked {
+			proved[g.ID] = true
+		}
+	}
+	return proved
+}
+
+// collectSockets runs the garbage collector and gives the sockets that are open afterwards. Descriptors are closed by
+// cleanups, which run on a goroutine of their own some time after the collection.
+func collectSockets() map[uint64]bool {
+	open := make(map[uint64]bool)
+	for i := range 3 {
+		runtime.GC()
+		time.Sleep(time.Duration(1+i) * time.Millisecond)
+	}
+	for _, r := range allSockets() {
+		open[r.Key()] = true
+	}
+	return open
+}

@@ -1,0 +1,149 @@
+package leakcheck
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+
+	"github.com/leakgate/leakgate/internal/report"
+)
+
+// Verify takes note of what the process holds and returns the function that looks again and fails t if something was not
+// given back. Make it the first line of a test, so that it looks last, after all other cleanups:
+//
+//	t.Cleanup(leakcheck.Verify(t))
+//
+// What counts as t's is in the package comment. A test that failed by itself, or panicked, gets one log line instead of a
+// second error. The function may be called once; later calls do nothing. It never panics, and never waits longer than
+// Wait says. Wrong options and a nil t are reported as errors of the test.
+func Verify(t TB, opts ...Option) func() {
+	if isNil(t) {
+		refuse("leakcheck.Verify: t is nil: pass the *testing.T of the test that is to be checked, as in t.Cleanup(leakcheck.Verify(t))")
+		return func() {}
+	}
+	t.Helper()
+	cfg := newConfig(opts)
+	w := begin(t.Name(), t, cfg, true)
+	if err := cfg.err(); err != nil {
+		t.Errorf("%v", err)
+	}
+	var done atomic.Bool // not a sync.Once, whose frames would hide the user's line
+	return func() {
+		t.Helper()
+		if !done.Swap(true) {
+			w.verify()
+		}
+	}
+}
+
+// verify ends the watch and reports.
+func (w *watch) verify() {
+	t := w.t
+	t.Helper()
+	defer func() {
+		if p := recover(); p != nil {
+			t.Helper()
+			t.Errorf("leakcheck: the check itself failed, please report it: %v\n%s", p, debug.Stack())
+		}
+	}()
+	defer w.end()
+
+	s := w.look()
+	if s.clean() && len(w.meters) == 0 && !registry.hasPending() {
+		return
+	}
+	if t.Failed() {
+		w.excuse(s)
+		return
+	}
+	o := w.settle(s, w.look)
+	if len(o.leaks) > 0 {
+		w.prove(&o)
+	}
+	o.leaks = report.Finish(append(o.leaks, w.judge()...))
+	for _, err := range o.errs {
+		t.Errorf("%v", err)
+	}
+	for _, l := range o.unknown {
+		registry.postpone(l.Keys, w.suspects())
+	}
+	w.logNotes(o)
+	if len(o.leaks) > 0 {
+		for _, l := range o.leaks {
+			registry.claim(l.Keys)
+		}
+		t.Errorf("%s", report.Text{
+			Who: "leakcheck", Scope: w.name, Leaks: o.leaks, Ignored: o.ignored, Waited: o.waited, Looks: o.looks, Ages: true,
+		})
+	} else if len(o.ignored) > 0 {
+		for _, ig := range o.ignored {
+			t.Logf("leakcheck: ignored %d: %s", ig.Count, ig.Reason)
+		}
+	}
+	w.flushPending()
+}
+
+// excuse: the test failed by itself, so that an early return is the likely reason for what is held.
+func (w *watch) excuse(s sight) {
+	w.t.Helper()
+	held := append(s.leaks, s.unknown...)
+	if len(held) == 0 {
+		return
+	}
+	var names []string
+	for _, l := range held {
+		registry.claim(l.Keys)
+		names = append(names, l.Summary)
+	}
+	more := ""
+	if len(names) > 3 {
+		more = fmt.Sprintf("; and %d more", len(names)-3)
+		names = names[:3]
+	}
+	w.t.Logf("leakcheck: not checked, because the test failed by itself; it still holds: %s%s", strings.Join(names, "; "), more)
+}
+
+// logNotes tells what is no leak today.
+func (w *watch) logNotes(o outcome) {
+	w.t.Helper()
+	for _, l := range o.notes {
+		if registry.claim(l.Keys) {
+			w.t.Logf("%s", report.Text{Who: "leakcheck", Scope: w.name, Leaks: []report.Leak{l}})
+		}
+	}
+	if len(o.gone) > 0 {
+		w.t.Logf("leakcheck: %d of the sockets that were open when the test ended may have been closed by the garbage collector: a collection ran, and they are gone; nothing proves who closed them", len(o.gone))
+	}
+}
+
+// flushPending reports what no test could be blamed for, when the last of those that ran together ends. Where there is a
+// Main, it does so at the end of the run.
+func (w *watch) flushPending() {
+	t := w.t
+	t.Helper()
+	if !registry.lastOne(w) || !registry.hasPending() {
+		return
+	}
+	o := w.settle(w.lookPending(), w.lookPending)
+	registry.forgetPending()
+	if len(o.leaks) == 0 {
+		return
+	}
+	for _, l := range o.leaks {
+		registry.claim(l.Keys)
+	}
+	t.Errorf("%s", report.Text{
+		Who: "leakcheck: not attributed to one test, reported by the last that ran (" + w.name + ")", Leaks: o.leaks,
+		Waited: o.waited, Looks: o.looks, Ages: true,
+	})
+}
+
+// refuse reports what cannot be reported through a test: to standard error, and by Main's exit code.
+func refuse(text string) {
+	fmt.Fprintln(os.Stderr, text)
+	registry.mu.Lock()
+	registry.refused++
+	registry.mu.Unlock()
+}

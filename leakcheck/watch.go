@@ -1,0 +1,346 @@
+package leakcheck
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/leakgate/leakgate/internal/label"
+	"github.com/leakgate/leakgate/internal/lease"
+	"github.com/leakgate/leakgate/internal/report"
+	"github.com/leakgate/leakgate/internal/socket"
+)
+
+// watch is one check from its beginning to its end: what there was, whose it is, and what to look at.
+type watch struct {
+	id     label.ID
+	name   string // the test; "" for Take and Check
+	t      TB     // nil for Take, Check and Main
+	cfg    *config
+	unmark func()
+
+	isMain bool
+
+	base   baseline
+	probes []*probeState
+	meters []func() []Usage
+	goleak *goleakFilter
+
+	// Who else ran. Guarded by registry.mu.
+	met      []string // names of watches that overlapped, not more than maxMet
+	metCount int
+	ended    bool
+}
+
+// maxMet bounds how many names of overlapping tests one watch keeps.
+const maxMet = 32
+
+// baseline is what was held when the watch began.
+type baseline struct {
+	goroutines goroutineBase
+	sockets    []uint64 // sorted
+	children   []uint64 // sorted
+	leases     uint64   // leases with a higher ID are new
+}
+
+type probeState struct {
+	probe Probe
+	held  map[uint64]bool
+}
+
+// begin starts a watch. With mark it labels the calling goroutine.
+func begin(name string, t TB, cfg *config, mark bool) *watch {
+	w := &watch{id: label.NewID(), name: name, t: t, cfg: cfg}
+	if mark {
+		w.unmark = label.Mark(w.id, name)
+	}
+	registry.enter(w)
+	lease.Live.Watch(w.id)
+	if !cfg.instead {
+		coverDefaultTransport()
+	}
+	w.base.leases = lease.Live.LastID()
+	if w.wants(Socket) {
+		keys, err := sockets.keys()
+		w.base.sockets = keys
+		w.unseen("sockets", err)
+	}
+	if w.wants(Process) {
+		keys, err := children.keys()
+		w.base.children = keys
+		w.unseen("child processes", err)
+	}
+	for _, p := range cfg.probes {
+		if !cfg.wants(kindOf(p)) {
+			continue
+		}
+		ps := &probeState{probe: p, held: make(map[uint64]bool)}
+		ids, err := heldBy(p, nil)
+		if err != nil {
+			cfg.errs = append(cfg.errs, err)
+			continue
+		}
+		for _, id := range ids {
+			ps.held[id] = true
+		}
+		w.probes = append(w.probes, ps)
+	}
+	w.meter()
+	w.goleak = newGoleakFilter(cfg.goleak)
+	if w.wants(Goroutine) || w.wants(HTTPResponse) {
+		w.base.goroutines = goroutines.base()
+	}
+	return w
+}
+
+// wants says whether the default probe of the kind is on.
+func (w *watch) wants(k Kind) bool { return !w.cfg.instead && w.cfg.wants(k) }
+
+// end stops the watch; it must be called once, on the goroutine that began it.
+func (w *watch) end() {
+	registry.leave(w)
+	lease.Live.Unwatch(w.id)
+	if w.unmark != nil {
+		w.unmark()
+	}
+}
+
+// exclusive says whether nothing but this test ran while it did, so that whatever is new is its own.
+func (w *watch) exclusive() bool {
+	if w.t == nil && w.name == "" {
+		return true // Take and Check: the caller asked for all that is new
+	}
+	if parallel, known := isParallel(w.t); known && !parallel {
+		return true
+	}
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	return w.metCount == 0
+}
+
+// suspects names the tests that could have made what cannot be attributed.
+func (w *watch) suspects() []string {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	out := append([]string{w.name}, w.met...)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// watches is who watches now, and what was reported already.
+type watches struct {
+	mu       sync.Mutex
+	active   map[*watch]bool
+	main     *watch                  // the watch of Main, which ends after all others
+	reported map[report.Key]bool     // what an entry was made of
+	pending  map[report.Key]*waiting // what no test could be blamed for while others ran
+	told     map[string]bool         // what is said once
+	first    map[report.Key]string   // the test that ran alone when the resource first showed
+	refused  int                     // calls that could not be reported through a test
+}
+
+// waiting is a resource that was new for the tests named.
+type waiting struct{ suspects []string }
+
+var registry = &watches{
+	active:   make(map[*watch]bool),
+	reported: make(map[report.Key]bool), pending: make(map[report.Key]*waiting), told: make(map[string]bool), first: make(map[report.Key]string),
+}
+
+func (r *watches) enter(w *watch) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	label.Name(w.id, w.name)
+	if w.name == "" {
+		return // Take and Check are asked at any time and blame nobody
+	}
+	for o := range r.active {
+		if related(o.name, w.name) {
+			continue
+		}
+		o.meet(w.name)
+		w.meet(o.name)
+	}
+	r.active[w] = true
+}
+
+func (w *watch) meet(name string) {
+	w.metCount++
+	if len(w.met) < maxMet {
+		w.met = append(w.met, name)
+	}
+}
+
+// related: a test and its subtests watch the same thing; the inner one answers for it.
+func related(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
+}
+
+func (r *watches) leave(w *watch) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	w.ended = true
+	delete(r.active, w)
+}
+
+// lastOne says whether no other test watches: what is pending is reported now, unless Main will.
+func (r *watches) lastOne(w *watch) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.main != nil {
+		return false
+	}
+	for o := range r.active {
+		if o != w {
+			return false
+		}
+	}
+	return true
+}
+
+// claim marks the keys as reported and says whether any was not before.
+func (r *watches) claim(keys []report.Key) (fresh bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range keys {
+		if !r.reported[k] {
+			fresh = true
+			r.reported[k] = true
+		}
+		delete(r.pending, k)
+	}
+	return fresh || len(keys) == 0
+}
+
+func (r *watches) isReported(k report.Key) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.reported[k]
+}
+
+// postpone keeps what cannot be attributed until nobody else runs.
+func (r *watches) postpone(keys []report.Key, suspects []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, k := range keys {
+		if r.reported[k] {
+			continue
+		}
+		p := r.pending[k]
+		if p == nil {
+			p = &waiting{}
+			r.pending[k] = p
+		}
+		if len(p.suspects) < maxMet {
+			p.suspects = append(p.suspects, suspects...)
+		}
+	}
+}
+
+// suspectsOf gives the tests that could have made a pending resource, and whether there is one.
+func (r *watches) suspectsOf(k report.Key) ([]string, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p, ok := r.pending[k]
+	if !ok {
+		return nil, false
+	}
+	out := slices.Clone(p.suspects)
+	slices.Sort(out)
+	return slices.Compact(out), true
+}
+
+// once says whether the text is said for the first time in this process.
+func (r *watches) once(text string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.told[text] {
+		return false
+	}
+	r.told[text] = true
+	return true
+}
+
+// unseen says once what cannot be seen on this system.
+func (w *watch) unseen(what string, err error) {
+	if err == nil {
+		return
+	}
+	text := fmt.Sprintf("leakcheck: %s are not looked at: %v", what, err)
+	if registry.once(text) && w.t != nil {
+		w.t.Helper()
+		w.t.Logf("%s", text)
+	}
+}
+
+// holdCollector keeps the garbage collector from running by itself for a moment, so that what a check sees does not
+// depend on when it does: it would close descriptors that nobody refers to. It must be used only while no test runs; the
+// memory limit still works.
+func holdCollector() (release func()) {
+	collector.Lock()
+	defer collector.Unlock()
+	if collector.holders == 0 {
+		collector.percent = debug.SetGCPercent(-1)
+	}
+	collector.holders++
+	return sync.OnceFunc(func() {
+		collector.Lock()
+		defer collector.Unlock()
+		if collector.holders--; collector.holders == 0 {
+			debug.SetGCPercent(collector.percent)
+		}
+	})
+}
+
+var collector struct {
+	sync.Mutex
+	holders int
+	percent int
+}
+
+// idleBefore counts the connections by peer that are open and not among the fresh ones.
+func idleBefore(fresh []socket.Ref) map[netip.AddrPort]int {
+	isNew := make(map[uint64]bool, len(fresh))
+	for _, r := range fresh {
+		isNew[r.Key()] = true
+	}
+	var old []socket.Ref
+	_ = sockets.list(func(refs []socket.Ref) {
+		for _, r := range refs {
+			if !isNew[r.Key()] {
+				old = append(old, r)
+			}
+		}
+	})
+	count := make(map[netip.AddrPort]int)
+	for _, r := range old {
+		if s, ok := socket.Describe(r); ok && s.Stream && s.Remote.IsValid() {
+			count[s.Remote]++
+		}
+	}
+	return maps.Clone(count)
+}
+
+// deadline is when the check must be over: the wait asked for, and in time for the test's own deadline, of which a part
+// is left for the report.
+func (w *watch) deadline(now time.Time) time.Time {
+	end := now.Add(w.cfg.wait)
+	d, ok := w.t.(interface{ Deadline() (time.Time, bool) })
+	if !ok {
+		return end
+	}
+	at, ok := d.Deadline()
+	if !ok {
+		return end
+	}
+	left := at.Sub(now)
+	if limit := now.Add(left / 2); limit.Before(end) {
+		return limit
+	}
+	return end
+}
