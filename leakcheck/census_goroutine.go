@@ -117,9 +117,9 @@ type found struct {
 	older bool // it was there, and its connection is leased only since
 }
 
-// since gives the goroutines that are new since the base, the caller left out, with their labels. quiet is true when it
-// is certain without a look that there are none.
-func (c *goroutineCensus) since(b goroutineBase) []found {
+// since gives the goroutines that are new since the base, the caller left out, with their labels. likely says that there
+// will be some: then the labels are printed at once, and not in a second dump when the first shows something new.
+func (c *goroutineCensus) since(b goroutineBase, likely bool) []found {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, ok := c.count()
@@ -129,8 +129,12 @@ func (c *goroutineCensus) since(b goroutineBase) []found {
 			return nil
 		}
 	}
-	dump := c.dumper.Dump()
-	c.list(dump, n, ok)
+	if likely {
+		dump := c.dumper.DumpLabels()
+		c.list(dump, n, ok)
+		return c.parse(dump, b)
+	}
+	c.list(c.dumper.Dump(), n, ok)
 	if !c.anyNew(b) {
 		return nil
 	}

@@ -44,6 +44,7 @@ func (s *Snapshot) Leaks() []Leak {
 
 // result looks and waits, for a watch that ends when its caller says so.
 func (w *watch) result() outcome {
+	defer w.releaseCollector()
 	s := w.look()
 	if len(s.leaks) == 0 && len(w.meters) == 0 {
 		return outcome{sight: s, looks: 1}

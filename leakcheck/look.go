@@ -37,6 +37,9 @@ func (w *watch) look() sight {
 	var s sight
 	if w.wants(Socket) {
 		s.fresh, _ = sockets.since(w.base.sockets) // an error was told when the watch began
+		if len(s.fresh) > 0 {
+			w.holdCollector()
+		}
 	}
 	leases := w.newLeases()
 	var kids []process.Ref
@@ -47,8 +50,9 @@ func (w *watch) look() sight {
 	s.errs = errs
 	var gs []found
 	if w.wants(Goroutine) || w.wants(HTTPResponse) {
-		gs = goroutines.since(w.base.goroutines)
+		gs = goroutines.since(w.base.goroutines, w.looked || !w.exclusive())
 	}
+	w.looked = true
 	if len(s.fresh)+len(leases)+len(kids)+len(gs)+len(probed) == 0 {
 		return s
 	}

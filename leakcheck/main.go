@@ -43,7 +43,7 @@ func Main(m interface{ Run() int }, opts ...Option) int {
 	defer w.end()
 	if err := cfg.err(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return max(code, 1)
+		refused++
 	}
 	if code != 0 {
 		w.afterFailure()
@@ -86,13 +86,9 @@ func (w *watch) afterFailure() {
 	if len(s.leaks) == 0 {
 		return
 	}
-	tests := make(map[string]bool)
 	n := 0
 	for _, l := range s.leaks {
 		n += max(l.Count, 1)
-		if l.Test != "" {
-			tests[l.Test] = true
-		}
 	}
 	fmt.Fprintf(os.Stderr, "leakcheck: tests failed, so what is still held is not judged: %d, the first of them: %s\n", n, s.leaks[0].Summary)
 }

@@ -2,6 +2,7 @@ package leakcheck
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/leakgate/leakgate/internal/callsite"
 	"github.com/leakgate/leakgate/internal/lease"
@@ -18,32 +19,31 @@ func (w *watch) meter() {
 	if len(w.cfg.limits) == 0 {
 		return
 	}
+	metered := make(map[*lease.Pool]bool)
 	for _, ps := range w.probes {
 		switch p := ps.probe.(type) {
 		case leaser:
-			w.meters = append(w.meters, meterPool(p.LeasePool()))
+			if pool := p.LeasePool(); !metered[pool] {
+				metered[pool] = true
+				w.meters = append(w.meters, meterPool(pool))
+			}
 		case Metered:
 			w.meters = append(w.meters, p.Meter(TestID(w.id)))
 		}
 	}
 	if !w.cfg.instead {
 		id := w.id
-		w.meters = append(w.meters, func() []Usage { return usageOf(lease.Live.Used(id)) })
+		w.meters = append(w.meters, func() []Usage {
+			used := slices.DeleteFunc(lease.Live.Used(id), func(u lease.Usage) bool { return metered[u.Pool] })
+			return usageOf(used)
+		})
 	}
 }
 
 // meterPool counts what is used of one pool, whoever uses it.
 func meterPool(p *lease.Pool) func() []Usage {
-	before := p.Usage()
-	p.ResetPeak()
-	return func() []Usage {
-		u := p.Usage()
-		u.Requests -= before.Requests
-		u.Dialed -= before.Dialed
-		u.Reused -= before.Reused
-		u.ClosedEarly -= before.ClosedEarly
-		return usageOf([]lease.Usage{u})
-	}
+	m := p.Meter()
+	return func() []Usage { return usageOf([]lease.Usage{m.Usage()}) }
 }
 
 // usageOf turns the counters of the lease table into what limits judge.

@@ -3,6 +3,7 @@ package leakcheck
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -27,6 +28,7 @@ func Verify(t TB, opts ...Option) func() {
 	cfg := newConfig(opts)
 	w := begin(t.Name(), t, cfg, true)
 	if err := cfg.err(); err != nil {
+		w.erred = !t.Failed()
 		t.Errorf("%v", err)
 	}
 	var done atomic.Bool // not a sync.Once, whose frames would hide the user's line
@@ -49,12 +51,13 @@ func (w *watch) verify() {
 		}
 	}()
 	defer w.end()
+	defer w.releaseCollector()
 
 	s := w.look()
 	if s.clean() && len(w.meters) == 0 && !registry.hasPending() {
 		return
 	}
-	if t.Failed() {
+	if t.Failed() && !w.erred || panicking() {
 		w.excuse(s)
 		return
 	}
@@ -85,6 +88,22 @@ func (w *watch) verify() {
 	w.flushPending()
 }
 
+// panicking says whether the cleanup that it is called from runs because the test panicked: the testing package marks
+// such a test as failed only later.
+func panicking() bool {
+	var pcs [64]uintptr
+	it := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
+	for {
+		f, more := it.Next()
+		switch {
+		case f.Function == "runtime.gopanic":
+			return true
+		case f.Function == "testing.tRunner" || !more:
+			return false
+		}
+	}
+}
+
 // excuse: the test failed by itself, so that an early return is the likely reason for what is held.
 func (w *watch) excuse(s sight) {
 	w.t.Helper()
@@ -102,7 +121,7 @@ func (w *watch) excuse(s sight) {
 		more = fmt.Sprintf("; and %d more", len(names)-3)
 		names = names[:3]
 	}
-	w.t.Logf("leakcheck: not checked, because the test failed by itself; it still holds: %s%s", strings.Join(names, "; "), more)
+	w.t.Logf("leakcheck: not checked, because the test failed or panicked by itself; it still holds: %s%s", strings.Join(names, "; "), more)
 }
 
 // logNotes tells what is no leak today.
@@ -135,8 +154,9 @@ func (w *watch) flushPending() {
 		registry.claim(l.Keys)
 	}
 	t.Errorf("%s", report.Text{
-		Who: "leakcheck: not attributed to one test, reported by the last that ran (" + w.name + ")", Leaks: o.leaks,
-		Waited: o.waited, Looks: o.looks, Ages: true,
+		Who: "leakcheck", Leaks: o.leaks,
+		Preface: "not attributed to one test, reported by the last that ran: " + w.name,
+		Waited:  o.waited, Looks: o.looks, Ages: true,
 	})
 }
 

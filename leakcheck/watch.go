@@ -24,7 +24,10 @@ type watch struct {
 	cfg    *config
 	unmark func()
 
-	isMain bool
+	isMain  bool
+	looked  bool   // there was a look, and there is a reason for another
+	release func() // lets the garbage collector run again; nil when it may
+	erred   bool   // what made the test fail is an error of the check's own
 
 	base   baseline
 	probes []*probeState
@@ -278,23 +281,34 @@ func (w *watch) unseen(what string, err error) {
 	}
 }
 
-// holdCollector keeps the garbage collector from running by itself for a moment, so that what a check sees does not
-// depend on when it does: it would close descriptors that nobody refers to. It must be used only while no test runs; the
-// memory limit still works.
-func holdCollector() (release func()) {
+// holdCollector keeps the garbage collector from running by itself until the check is over, so that what it sees does not
+// depend on when that is: the collector closes descriptors that nobody refers to. It is done only while no other test
+// runs, for at most the time of the wait; the memory limit goes on working.
+func (w *watch) holdCollector() {
+	if w.release != nil || !w.exclusive() {
+		return
+	}
 	collector.Lock()
 	defer collector.Unlock()
 	if collector.holders == 0 {
 		collector.percent = debug.SetGCPercent(-1)
 	}
 	collector.holders++
-	return sync.OnceFunc(func() {
+	w.release = func() {
 		collector.Lock()
 		defer collector.Unlock()
 		if collector.holders--; collector.holders == 0 {
 			debug.SetGCPercent(collector.percent)
 		}
-	})
+	}
+}
+
+// releaseCollector lets it run again.
+func (w *watch) releaseCollector() {
+	if w.release != nil {
+		w.release()
+		w.release = nil
+	}
 }
 
 var collector struct {

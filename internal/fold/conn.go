@@ -57,6 +57,7 @@ func (f *folder) take(local, remote netip.AddrPort) *conn {
 		case c.b != nil && c.b.Local == local && c.b.Remote == remote:
 			c.a, c.b = c.b, c.a
 		case c.b == nil && c.a.Local == remote && c.a.Remote == local: // the server's end alone is left
+		case c.a.Local == local && wasReset(c.a):
 		default:
 			continue
 		}
@@ -78,7 +79,12 @@ func (f *folder) takeAny(match func(*conn) bool) *conn {
 }
 
 func isTCP(c *conn) bool {
-	return c.a.Stream && c.a.Remote.IsValid() && !c.a.Listening
+	return c.a.Stream && (c.a.Remote.IsValid() || wasReset(c.a)) && !c.a.Listening
+}
+
+// wasReset: the peer has reset the connection, and the kernel does not know any more who the peer was.
+func wasReset(s *Socket) bool {
+	return s.State == "CLOSED" && s.Stream && s.Local.IsValid() && !s.Remote.IsValid()
 }
 
 func isStream(c *conn) bool { return c.a.Stream && !c.a.Listening }

@@ -36,6 +36,12 @@ const (
 // leases are the surest evidence: each names its line, its connection and the goroutine that reads it.
 func (f *folder) leases() {
 	for _, l := range f.in.Leases {
+		if l.Blame.Other {
+			if l.Now == lease.Held {
+				f.connection(l)
+			}
+			continue
+		}
 		leak := report.Leak{
 			Kind: l.Info.Kind, Code: l.Info.Code, Class: "tracked", Summary: l.Info.Summary, State: l.Info.State,
 			Hint: l.Info.Hint, Why: l.Info.Note, Note: l.Now != lease.Held, Rank: rankResponse,
@@ -71,18 +77,20 @@ func (f *folder) connection(l Lease) (holds []string, keys []report.Key) {
 			holds = []string{fmt.Sprintf("the connection %s → %s", l.Info.Local, l.Info.Remote)}
 		}
 	}
-	if loop := f.find(func(g *Goroutine) bool { return g.ID == l.Info.LoopID && l.Info.LoopID != 0 }); loop != nil {
+	loop := f.find(func(g *Goroutine) bool { return g.ID == l.Info.LoopID && l.Info.LoopID != 0 })
+	if loop != nil {
 		keys = append(keys, f.takePair(loop)...)
 	}
 	switch {
-	case l.Info.LoopID != 0 && strings.HasPrefix(l.Info.Protocol, "HTTP/1"):
+	case loop != nil && strings.HasPrefix(l.Info.Protocol, "HTTP/1"):
 		holds = append(holds, "2 goroutines of net/http (readLoop, which waits for the body's end, and writeLoop)")
 	case strings.HasPrefix(l.Info.Protocol, "HTTP/2"):
 		if s := f.find(func(g *Goroutine) bool {
-			return g.Role == goroutine.RoleH2ClientStream && g.Blame.Test == l.Blame.Test
+			return g.Role == goroutine.RoleH2ClientStream && (g.Blame.Other || g.Blame.Test == l.Blame.Test)
 		}); s != nil {
 			s.taken = true
 			keys = append(keys, goroutineKey(s))
+			keys = append(keys, f.streamHandler()...)
 			holds = append(holds, "an HTTP/2 stream of the connection, and its goroutine")
 		}
 	case !l.Info.Local.IsValid():
@@ -154,10 +162,34 @@ func (f *folder) untracked() {
 	})
 }
 
+// streamHandler takes the handler that serves one open stream in this process: one that cannot send, before any other.
+func (f *folder) streamHandler() []report.Key {
+	g := f.find(func(g *Goroutine) bool { return g.Role == goroutine.RoleH2ServerHandler && sendsStream(g) })
+	if g == nil {
+		g = f.find(func(g *Goroutine) bool { return g.Role == goroutine.RoleH2ServerHandler })
+	}
+	if g == nil {
+		return nil
+	}
+	g.taken = true
+	return []report.Key{goroutineKey(g)}
+}
+
+// sendsStream: the handler waits until the client takes more of the body.
+func sendsStream(g *Goroutine) bool {
+	for _, fr := range g.Frames {
+		if strings.HasSuffix(fr.Func, "serverConn).writeDataFromHandler") {
+			return true
+		}
+	}
+	return false
+}
+
 // streams finds HTTP/2 streams that are still open.
 func (f *folder) streams() {
 	f.each(goroutine.RoleH2ClientStream, func(g *Goroutine) {
 		g.taken = true
+		handler := f.streamHandler()
 		f.add(g.Blame, report.Leak{
 			Kind: "http-response", Code: CodeResponse, Class: "stream", Rank: rankResponse,
 			Summary: "response body of an HTTP/2 request was never closed",
@@ -165,10 +197,11 @@ func (f *folder) streams() {
 			Holds:   []string{"a stream of the connection (the server allows a limited number), and its goroutine"},
 			Hint:    "defer resp.Body.Close()",
 			Unknown: wrapIt,
-			Keys:    []report.Key{goroutineKey(g)},
+			Keys:    append([]report.Key{goroutineKey(g)}, handler...),
 			All:     g.Frames,
 		})
 	})
+	f.requests()
 	// What is left of HTTP/2 is the connection itself: pooled, and shared by streams.
 	f.each(goroutine.RoleH2ClientConn, func(g *Goroutine) {
 		g.taken = true
@@ -193,9 +226,54 @@ func (f *folder) streams() {
 	})
 }
 
+// requests explains the goroutines that watch the deadline of one request. They end with the request's body, and so
+// belong to a response that was found already, or to somebody who still waits for one and is listed by himself. What is
+// left has a response that shows nowhere else: an HTTP/2 stream that the server has ended.
+func (f *folder) requests() {
+	type helper struct {
+		leak int
+		fn   string
+	}
+	used := make(map[helper]bool) // a response has one of each
+	waiting := f.find(func(g *Goroutine) bool { return g.Role == goroutine.RoleUser && hasFunc(g, "net/http.(*Client).do") }) != nil
+	f.each(goroutine.RoleClientRequest, func(g *Goroutine) {
+		fn := mainFunc(g)
+		if !strings.Contains(fn, "setRequestCancel") && !strings.Contains(fn, "awaitLegacyCancel") {
+			return // it drains a body after Close, and takes 50 ms at most
+		}
+		g.taken = true
+		for i := range f.out.Leaks {
+			l := &f.out.Leaks[i]
+			if h := (helper{i, fn}); l.Kind == "http-response" && l.Test == g.Blame.Test && !used[h] {
+				used[h] = true
+				l.Keys = append(l.Keys, goroutineKey(g))
+				return
+			}
+		}
+		if waiting || !strings.Contains(fn, "setRequestCancel") {
+			return
+		}
+		f.add(g.Blame, report.Leak{
+			Kind: "http-response", Code: CodeResponse, Class: "deadline", Rank: rankResponse,
+			Summary: "response body of a request with a timeout was never closed",
+			State:   "net/http's setRequestCancel waits for Close, or for the timeout",
+			Holds:   []string{"a goroutine of net/http, and a timer"},
+			Hint:    "defer resp.Body.Close()",
+			Unknown: wrapIt,
+			Keys:    []report.Key{goroutineKey(g)},
+			All:     g.Frames,
+		})
+	})
+}
+
 // servers finds servers that were started and not shut down. A server's own connections belong to it.
 func (f *folder) servers() {
-	f.each(goroutine.RoleServerAccept, func(g *Goroutine) {
+	for i := range f.in.Goroutines {
+		g := &f.in.Goroutines[i]
+		// go srv.Serve(l) is net/http's own; go func() { srv.Serve(l) }() is the user's, and no less a server.
+		if g.taken || g.Role != goroutine.RoleServerAccept && !(g.Role == goroutine.RoleUser && hasFunc(g, "net/http.(*Server).Serve")) {
+			continue
+		}
 		g.taken = true
 		keys := []report.Key{goroutineKey(g)}
 		var holds []string
@@ -237,7 +315,7 @@ func (f *folder) servers() {
 			leak.Unknown = "the goroutine was started by " + g.CreatedBy.Func + ", and its caller is not in the dump"
 		}
 		f.add(g.Blame, leak)
-	})
+	}
 }
 
 func hasFunc(g *Goroutine, prefix string) bool {

@@ -43,6 +43,11 @@ func (f *folder) databases() {
 	})
 	f.each(goroutine.RoleSQLRows, func(g *Goroutine) {
 		g.taken = true
+		if tx := f.txOf(g); tx != nil { // the end of the transaction would have closed them
+			tx.Holds = append(tx.Holds, "rows of the transaction that were not closed, and their goroutine")
+			tx.Keys = append(tx.Keys, goroutineKey(g))
+			return
+		}
 		f.add(g.Blame, report.Leak{
 			Kind: "sql-rows", Code: CodeRows, Class: "sql.Rows", Rank: rankDatabase,
 			Summary: "sql.Rows was never closed",
@@ -53,6 +58,26 @@ func (f *folder) databases() {
 			All:     g.Frames, CreatedBy: g.CreatedBy.Func,
 		})
 	})
+}
+
+// txOf gives the entry of the transaction that the rows belong to; nil when they belong to none, or the dump does not say.
+func (f *folder) txOf(g *Goroutine) *report.Leak {
+	for i, fr := range g.Frames {
+		if fr.Func != "database/sql.(*Rows).awaitDone" || i >= len(g.Args) {
+			continue
+		}
+		// awaitDone(rows, {ctx}, {txctx}, {closectx}): without a transaction, txctx is nil.
+		args := strings.Split(g.Args[i], "{")
+		if len(args) < 3 || strings.HasPrefix(args[2], "0x0") || !strings.HasPrefix(args[2], "0x") {
+			return nil
+		}
+		for j := range f.out.Leaks {
+			if l := &f.out.Leaks[j]; l.Code == CodeTx && l.Test == g.Blame.Test {
+				return l
+			}
+		}
+	}
+	return nil
 }
 
 // children finds processes that were started and not waited for. The goroutines of os/exec that serve one belong to it,
@@ -123,6 +148,8 @@ func (f *folder) goroutines() {
 		name := "goroutine"
 		if fn := mainFunc(g); fn != "" {
 			name += " " + fn
+		} else if g.CreatedBy.Func != "" {
+			name += " started by " + g.CreatedBy.Func[strings.LastIndexByte(g.CreatedBy.Func, '/')+1:]
 		}
 		leak.Class = g.Role.String()
 		leak.Summary, leak.State = name+" has not ended", "blocked: "+g.State
@@ -130,8 +157,7 @@ func (f *folder) goroutines() {
 			leak.State = g.State
 		}
 		leak.Hint, leak.Probably = fixFor(g), true
-		switch {
-		case g.Proved || g.Leaked:
+		if g.Proved || g.Leaked {
 			leak.State += "; proved unreachable: nothing that still runs can wake it"
 		}
 		if leak.Site.Func == "" {
@@ -156,6 +182,9 @@ func mainFunc(g *Goroutine) string {
 		return ""
 	}
 	fn := g.Frames[len(g.Frames)-1].Func
+	if fn == "runtime.goexit" { // it has not begun to run
+		return ""
+	}
 	return fn[strings.LastIndexByte(fn, '/')+1:]
 }
 
@@ -164,10 +193,12 @@ func mainFunc(g *Goroutine) string {
 func (f *folder) attach(g *Goroutine, leak *report.Leak) {
 	var match func(*conn) bool
 	switch {
+	case g.Role == goroutine.RoleServerBusy: // its handler waits, not in the connection that it serves
+		match = isTCP
 	case hasFunc(g, "net.(*netFD).accept"):
 		match = isListener
 	case hasFunc(g, "net.(*netFD).Read"), hasFunc(g, "net.(*netFD).Write"), hasFunc(g, "net.(*netFD).readFrom"),
-		hasFunc(g, "crypto/tls.(*Conn)"):
+		hasFunc(g, "net.splice"), hasFunc(g, "net.sendFile"), hasFunc(g, "crypto/tls.(*Conn)"):
 		match = isStream
 		if hasFunc(g, "net.(*netFD).readFrom") {
 			match = func(c *conn) bool { return !c.a.Stream }
@@ -182,7 +213,7 @@ func (f *folder) attach(g *Goroutine, leak *report.Leak) {
 	leak.Holds = append(leak.Holds, c.holds()...)
 	leak.Keys = append(leak.Keys, c.keys()...)
 	leak.Remotes = append(leak.Remotes, c.remotes()...)
-	if leak.Hint == "" || match != nil {
+	if g.Role != goroutine.RoleServerBusy {
 		leak.Hint = "close the connection or listener that it waits in"
 	}
 }
@@ -221,7 +252,6 @@ func (f *folder) sockets() {
 			c.a, c.b = c.b, c.a // the end that has to act comes first
 			s = c.a
 		}
-		leak.Holds = []string{s.String()}
 		switch {
 		case s.Listening:
 			leak.Code, leak.Class = CodeListener, s.Family+" listener"
@@ -238,7 +268,7 @@ func (f *folder) sockets() {
 			leak.Summary = s.Family + " socket was never closed"
 			leak.Hint = "defer conn.Close()"
 		}
-		leak.State = stateOf(s)
+		leak.State = s.String()
 		leak.Why = closeWait(s)
 		if s.Dropped || c.b != nil && c.b.Dropped {
 			leak.State += "; proved unreachable: the garbage collector closed it when it was asked to run"

@@ -77,6 +77,7 @@ func Finish(leaks []Leak) []Leak {
 			cmp.Compare(b.Count, a.Count),
 			cmp.Compare(a.Summary, b.Summary),
 			cmp.Compare(a.Site.String(), b.Site.String()),
+			cmp.Compare(a.Test, b.Test),
 		)
 	})
 	return out

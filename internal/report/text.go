@@ -28,6 +28,7 @@ type Text struct {
 	Looks   int           // how often
 	Known   int           // leaks reported elsewhere already
 	Ages    bool          // say how long was waited (off where the text must not vary)
+	Preface string        // one more line after the verdict; "" for none
 	Nobody  string        // what to say of a leak that no test is known for; "" for nothing
 }
 
@@ -74,6 +75,9 @@ func (t Text) String() string {
 	var b strings.Builder
 	b.WriteString(t.Verdict())
 	b.WriteByte('\n')
+	if t.Preface != "" {
+		fmt.Fprintf(&b, "  %s\n", t.Preface)
+	}
 	for i, l := range t.Leaks {
 		if i == maxShown {
 			rest := 0
@@ -106,7 +110,9 @@ func (t Text) entry(b *strings.Builder, l Leak) {
 	b.WriteByte('\n')
 	row := func(name, text string) { fmt.Fprintf(b, "    %-11s %s\n", name, text) }
 
-	row("what", l.Summary)
+	if len(t.Leaks) > 1 {
+		row("what", l.Summary)
+	}
 	if l.Test == "" && len(l.Suspects) > 0 {
 		row("unattributed", "could have been "+list(l.Suspects))
 	}

@@ -1,0 +1,4 @@
+package goroutine
+
+// WithLabels is what DumpLabels does around a dump.
+var WithLabels = withLabels

@@ -1,0 +1,3 @@
+package socket
+
+const tcpInfo = 0x20 // TCP_INFO, netinet/tcp.h

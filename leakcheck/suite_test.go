@@ -1,0 +1,232 @@
+package leakcheck_test
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// suite builds testdata/suite once, with the race detector when this test has it.
+var suite = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "leakcheck-suite")
+	if err != nil {
+		return "", err
+	}
+	bin := filepath.Join(dir, "suite.test")
+	if runtime.GOOS == "windows" {
+		bin += ".exe"
+	}
+	args := []string{"test", "-c", "-o", bin}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
+	out, err := exec.Command("go", append(args, "./testdata/suite")...).CombinedOutput()
+	if err != nil {
+		return "", &buildError{string(out), err}
+	}
+	suiteDir = dir
+	return bin, nil
+})
+
+type buildError struct {
+	out string
+	err error
+}
+
+func (e *buildError) Error() string { return e.err.Error() + "\n" + e.out }
+
+var suiteDir string
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if suiteDir != "" {
+		_ = os.RemoveAll(suiteDir)
+	}
+	os.Exit(code)
+}
+
+// run runs a part of the suite and gives what it printed and whether it passed.
+func run(t *testing.T, main string, args ...string) (out string, passed bool) {
+	t.Helper()
+	bin, err := suite()
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bin, args...)
+	cmd.Dir = filepath.Join("testdata", "suite")
+	cmd.Env = append(os.Environ(), "SUITE_MAIN="+main)
+	text, err := cmd.CombinedOutput()
+	require.NoError(t, ctx.Err(), "hung: %s", text)
+	return string(text), err == nil
+}
+
+var reports = regexp.MustCompile(`leakcheck: \d+ leaks?: `)
+
+// TestOutcome says, for each way that a test can end, how often a leak is reported and what is said.
+func TestOutcome(t *testing.T) {
+	for _, c := range []struct {
+		test    string
+		why     string
+		passes  bool
+		reports int
+		says    []string
+	}{
+		{"TestClean$", "an idle keep-alive connection is no leak", true, 0, nil},
+		{"TestLeaksBody", "the plain case", false, 1, []string{"suite_test.go:LINE-body: leakcheck: 1 leak: response body of GET /session (403) was never closed"}},
+		{"TestFailsByItself", "a failed test gets one log line", false, 0, []string{"not checked, because the test failed or panicked by itself; it still holds: goroutine"}},
+		{"TestFailsNow", "so does one that ended by FailNow", false, 0, []string{"not checked, because the test failed or panicked by itself; it still holds: response body of GET /session (403) was never closed"}},
+		{"TestSkips", "a skipped test that leaks fails", false, 1, []string{"goroutine suite.blocked has not ended"}},
+		{"TestPanics", "a panic is not covered up by a second error", false, 0, []string{"panic: on purpose", "not checked, because the test failed or panicked by itself"}},
+		{"TestExitsGoroutine", "what has ended is no leak", true, 0, nil},
+		{"TestNested$", "the inner check reports, the outer does not repeat", false, 1, []string{"--- FAIL: TestNested/inner"}},
+		{"TestNestedParentLeaks", "the subtest is not blamed for its parent", false, 1, []string{"--- FAIL: TestNestedParentLeaks (", "leakcheck: 1 leak"}},
+		{"TestSubtestWithoutVerify", "a subtest without a check belongs to its parent", false, 1, nil},
+		{"TestTwice", "two checks, one report", false, 1, nil},
+		{"TestParallel$", "each leak is on its own subtest", false, 2, []string{"--- FAIL: TestParallel/b", "--- FAIL: TestParallel/c"}},
+		{"TestParallelSocket", "nothing tells whose a socket is: it says so", false, 1, []string{"not attributed to one test, reported by the last that ran: TestParallelSocket/", "could have been TestParallelSocket/a or TestParallelSocket/b"}},
+		{"TestIgnores", "an ignored leak passes", true, 0, nil},
+		{"TestBubble$", "time in a synctest bubble is not waited for", true, 0, nil},
+		{"TestBubbleLeaks", "a leak in a bubble is reported before the bubble's own panic", false, 1, []string{"goroutine suite.blocked has not ended", "panic: deadlock"}},
+		{"FuzzLeaks", "each seed is a test", false, 1, []string{"--- FAIL: FuzzLeaks/seed#0"}},
+		{"FuzzClean", "", true, 0, nil},
+		{"TestMethodsOfChild", "a nil option is no option", true, 0, nil},
+		{"TestNilT", "without a T there is nothing to fail", true, 0, []string{"leakcheck.Verify: t is nil: pass the *testing.T of the test that is to be checked, as in t.Cleanup(leakcheck.Verify(t))"}},
+	} {
+		t.Run(c.test, func(t *testing.T) {
+			t.Log(c.why)
+			out, passed := run(t, "", "-test.run="+c.test)
+			assert.Equal(t, c.passes, passed, out)
+			assert.Len(t, reports.FindAllString(out, -1), c.reports, out)
+			for _, s := range c.says {
+				if i := strings.Index(s, "LINE-"); i >= 0 {
+					word, _, _ := strings.Cut(s[i+len("LINE-"):], ":")
+					s = strings.Replace(s, "LINE-"+word, lineOf(t, "// LINE "+word), 1)
+				}
+				assert.Contains(t, out, s)
+			}
+		})
+	}
+}
+
+// lineOf finds the line of the suite that ends in the mark.
+func lineOf(t *testing.T, mark string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "suite", "suite_test.go"))
+	require.NoError(t, err)
+	before, _, ok := strings.Cut(string(data), mark+"\n")
+	require.True(t, ok, "no line ends in %s", mark)
+	return strconv.Itoa(strings.Count(before, "\n") + 1)
+}
+
+// TestCount: a leak of the first run is not blamed on the second, which reports its own.
+func TestCount(t *testing.T) {
+	out, passed := run(t, "", "-test.run=TestLeaksGoroutine", "-test.count=3")
+	assert.False(t, passed)
+	assert.Len(t, reports.FindAllString(out, -1), 3, out)
+	assert.Equal(t, 3, strings.Count(out, "leakcheck: 1 leak: goroutine suite.blocked has not ended\n"), out)
+}
+
+func TestBenchmarks(t *testing.T) {
+	out, passed := run(t, "", "-test.run=XXX", "-test.bench=Clean", "-test.benchtime=100x")
+	assert.True(t, passed, out)
+	out, passed = run(t, "", "-test.run=XXX", "-test.bench=Leaks", "-test.benchtime=100x")
+	assert.False(t, passed)
+	assert.Contains(t, out, "goroutine suite.blocked has not ended")
+}
+
+// TestProfiles: what go test itself runs for its flags is no leak.
+func TestProfiles(t *testing.T) {
+	dir := t.TempDir()
+	for _, args := range [][]string{
+		{"-test.cpuprofile=" + filepath.Join(dir, "cpu")},
+		{"-test.trace=" + filepath.Join(dir, "trace")},
+		{"-test.timeout=1m"},
+		{"-test.parallel=1"},
+		{"-test.v", "-test.shuffle=on"},
+	} {
+		out, passed := run(t, "main", append(args, "-test.run=TestClean|TestExits|TestBubble$")...)
+		assert.True(t, passed, "%v: %s", args, out)
+		assert.NotContains(t, out, "leakcheck:", "%v", args)
+	}
+}
+
+func TestMainNamesTests(t *testing.T) {
+	out, passed := run(t, "main", "-test.run=Unverified|TestClean|TestParallelSocket")
+	assert.False(t, passed)
+	assert.Len(t, reports.FindAllString(out, -1), 1, out)
+	for _, s := range []string{
+		"leakcheck: 4 leaks: response body of GET /session (403) was never closed; and 3 more entries",
+		"LK001 http-response by TestUnverifiedBody",
+		"LK102 goroutine by TestUnverifiedGoroutine",
+		"LK302 socket by TestUnverifiedListener",
+		"LK302 socket by TestParallelSocket",
+	} {
+		assert.Contains(t, out, s)
+	}
+	golden(t, "main", out[strings.Index(out, "leakcheck:"):])
+}
+
+func TestMainDoesNotRepeat(t *testing.T) {
+	out, passed := run(t, "main", "-test.run=TestLeaksGoroutine")
+	assert.False(t, passed)
+	assert.Equal(t, 1, strings.Count(out, "goroutine suite.blocked has not ended\n        \n"), out)
+	assert.NotContains(t, out, "tests failed, so what is still held is not judged", "the only leak was reported by its test")
+}
+
+func TestMainAfterFailure(t *testing.T) {
+	out, passed := run(t, "main", "-test.run=TestUnverifiedGoroutine|TestFailsByItself")
+	assert.False(t, passed)
+	assert.Contains(t, out, "leakcheck: tests failed, so what is still held is not judged: 1, the first of them: goroutine suite.blocked has not ended")
+}
+
+func TestMainOtherWays(t *testing.T) {
+	out, passed := run(t, "exit", "-test.run=TestUnverifiedGoroutine")
+	assert.False(t, passed, "VerifyTestMain exits with the code")
+	assert.Contains(t, out, "LK102 goroutine by TestUnverifiedGoroutine")
+
+	out, passed = run(t, "wrong", "-test.run=TestUnverifiedGoroutine")
+	assert.False(t, passed)
+	assert.Contains(t, out, "leakcheck.Wait(-1ns): the wait is negative: use 0 to look once, or a time such as 2*time.Second")
+	assert.Contains(t, out, "LK102 goroutine by TestUnverifiedGoroutine", "a wrong option does not hide a leak")
+
+	out, passed = run(t, "wrong", "-test.run=TestClean")
+	assert.False(t, passed, "a wrong option alone fails the run: %s", out)
+
+	out, passed = run(t, "nil")
+	assert.False(t, passed)
+	assert.Contains(t, out, "leakcheck.Main: m is nil")
+
+	out, passed = run(t, "main", "-test.run=TestNilT")
+	assert.False(t, passed, "a check that never was fails the run: %s", out)
+
+	out, passed = run(t, "main", "-test.list=TestClean")
+	assert.True(t, passed)
+	assert.Equal(t, "TestClean\n", out)
+}
+
+// TestMainUnusedIgnores: only a whole run proves that an ignore matched nothing.
+func TestMainUnusedIgnores(t *testing.T) {
+	const said = "leakcheck: ignores that matched nothing in this run, and can go:\n  Ignore(\"never there\", Func(\"example.com/nowhere.Run\"))\n"
+	out, passed := run(t, "ignores", "-test.run=TestClean")
+	assert.True(t, passed, out)
+	assert.NotContains(t, out, said)
+	out, passed = run(t, "ignores", "-test.skip=.")
+	assert.True(t, passed, out)
+	assert.NotContains(t, out, said)
+
+	whole := exec.Command("go", "run", "./testdata/ignores")
+	text, err := whole.CombinedOutput()
+	assert.NoError(t, err, string(text))
+	assert.Equal(t, said, string(text))
+}
