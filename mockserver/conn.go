@@ -1,0 +1,344 @@
+package mockserver
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"sync"
+	"time"
+)
+
+// ConnState says what a connection is doing, as the server sees it.
+type ConnState string
+
+// The states of a connection.
+const (
+	// ConnNew is a connection on which nothing has come yet.
+	ConnNew ConnState = "new"
+	// ConnActive is a connection with a request that is being read, waited with (Delay) or answered. A client that does
+	// not read a large reply keeps it there.
+	ConnActive ConnState = "active"
+	// ConnIdle is a connection whose last reply is sent completely. The client may have it in its pool, or an unclosed
+	// body may hold it: the server cannot tell, until the client's CloseIdleConnections has been called.
+	ConnIdle ConnState = "idle"
+	// ConnClosing is a connection that the server has ended with a FIN while the client has not closed its side.
+	ConnClosing ConnState = "closing"
+	// ConnClosed is a connection that is closed on the server's side, and with it the server's socket.
+	ConnClosed ConnState = "closed"
+)
+
+// Conn is one connection as it was when Conns was called.
+type Conn struct {
+	ID          int           // from 1, in the order in which they were accepted
+	RemoteAddr  string        // the client's address
+	State       ConnState     // what it is doing
+	Requests    int           // requests received, unreadable ones too
+	LastRequest string        // method and path of the last one: "GET /session"; "" when there was none, or it was unreadable
+	LastStatus  int           // status of the last reply, 0 when there was none
+	Written     int64         // bytes sent, headers included
+	Opened      time.Time     // when it was accepted
+	Age         time.Duration // how long it has been, or was, open
+	IdleFor     time.Duration // how long it has been ConnIdle; 0 in any other state
+}
+
+// conn serves one connection, one request after the other.
+type conn struct {
+	srv *Server
+	nc  net.Conn
+	in  input
+	br  *bufio.Reader
+
+	mu        sync.Mutex
+	info      Conn
+	finishing bool      // the last piece of a reply is being written
+	since     time.Time // when the state began
+}
+
+// input limits what is read for the head of a request.
+type input struct {
+	nc   net.Conn
+	left int64
+}
+
+var errHeaderTooLarge = errors.New("more than 1 MiB of headers")
+
+func (in *input) Read(p []byte) (int, error) {
+	if in.left <= 0 {
+		return 0, errHeaderTooLarge
+	}
+	if int64(len(p)) > in.left {
+		p = p[:in.left]
+	}
+	n, err := in.nc.Read(p)
+	in.left -= int64(n)
+	return n, err
+}
+
+func newConn(s *Server, id int, nc net.Conn) *conn {
+	now := time.Now()
+	c := &conn{srv: s, nc: nc, since: now}
+	c.in = input{nc: nc, left: math.MaxInt64}
+	c.br = bufio.NewReader(&c.in)
+	c.info = Conn{ID: id, RemoteAddr: nc.RemoteAddr().String(), State: ConnNew, Opened: now}
+	return c
+}
+
+// snapshot also says whether the end of a reply is being written, so that the client may have it already.
+func (c *conn) snapshot() (info Conn, finishing bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	info = c.info
+	if info.State != ConnClosed {
+		info.Age = time.Since(info.Opened)
+	}
+	if info.State == ConnIdle {
+		info.IdleFor = time.Since(c.since)
+	}
+	return info, c.finishing
+}
+
+func (c *conn) setState(s ConnState) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.enter(s)
+}
+
+// enter wants c.mu.
+func (c *conn) enter(s ConnState) {
+	c.info.State = s
+	c.since = time.Now()
+	if s == ConnClosed {
+		c.info.Age = c.since.Sub(c.info.Opened)
+	}
+}
+
+// serve runs until the client or the server has closed the connection. Everything that must happen is deferred: a t whose
+// Errorf ends the goroutine must not leave the connection behind.
+func (c *conn) serve() {
+	defer c.srv.leave()
+	defer c.setState(ConnClosed)
+	defer c.nc.Close()
+	for c.awaitRequest() {
+		open, linger := c.exchange()
+		if linger {
+			c.linger()
+		}
+		if !open {
+			return
+		}
+	}
+}
+
+// awaitRequest waits for the first byte of a request, without limit when it is the connection's first.
+func (c *conn) awaitRequest() bool {
+	if d := c.srv.cfg.idleTimeout; d > 0 && c.info.Requests > 0 {
+		c.nc.SetReadDeadline(time.Now().Add(d))
+	}
+	if _, err := c.br.Peek(1); err != nil {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			c.setState(ConnClosing)
+			c.linger()
+		}
+		return false
+	}
+	c.nc.SetReadDeadline(time.Time{})
+	c.setState(ConnActive)
+	return true
+}
+
+// linger ends the server's half of the connection and waits for the client to close the other. A client that holds an
+// unread body is in CLOSE_WAIT meanwhile. What it still sends is dropped, so that it can read the reply: to close a socket
+// with unread data resets the connection.
+func (c *conn) linger() {
+	half, ok := c.nc.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	c.nc.SetReadDeadline(time.Time{})
+	io.Copy(io.Discard, c.br)
+}
+
+// exchange reads one request and answers it. open says that another request may follow; linger that the server has
+// ended the connection after a complete reply.
+func (c *conn) exchange() (open, linger bool) {
+	c.in.left = maxHeader
+	req, err := http.ReadRequest(c.br)
+	tooLarge := c.in.left <= 0
+	c.in.left = math.MaxInt64
+	if err != nil {
+		code := 400
+		if tooLarge {
+			code, err = 431, errHeaderTooLarge
+		}
+		return c.refuse(Request{}, code, err)
+	}
+
+	rec := newRequest(req, c.info.ID)
+	switch {
+	case req.ProtoMajor != 1:
+		return c.refuse(rec, 505, fmt.Errorf("%s: the server speaks HTTP/1.1", req.Proto))
+	case req.Host == "" && req.ProtoMinor > 0:
+		return c.refuse(rec, 400, errors.New("no Host header"))
+	}
+	if req.ProtoMinor > 0 && req.ContentLength != 0 && strings.EqualFold(req.Header.Get("Expect"), "100-continue") {
+		if !c.write([]byte("HTTP/1.1 100 Continue\r\n\r\n")) {
+			return false, false
+		}
+	}
+	whole, err := c.readBody(req, &rec)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return c.refuse(rec, 408, fmt.Errorf("nothing came for %v in the middle of the body", c.srv.cfg.bodyWait))
+	}
+	if err != nil {
+		return c.refuse(rec, 400, fmt.Errorf("reading the body: %w", err))
+	}
+
+	reply, stub, msg := c.srv.answer(rec.Method, req.URL.EscapedPath())
+	if stub != nil {
+		rec.Stub = stub.pattern.String()
+	}
+	rec.Status = reply.code
+	c.begin(rec)
+	if msg != "" {
+		c.srv.report(msg)
+	}
+	if reply.delay > 0 && !c.pause(reply.delay) {
+		return false, false
+	}
+	return c.send(reply, call{method: req.Method, http10: req.ProtoMinor == 0, close: req.Close || !whole})
+}
+
+// readBody reads the whole body and keeps its beginning. whole is false when there is more of it than the server reads.
+func (c *conn) readBody(req *http.Request, rec *Request) (whole bool, err error) {
+	defer c.nc.SetReadDeadline(time.Time{})
+	buf := make([]byte, 32<<10)
+	for total := int64(0); total <= c.srv.cfg.maxBody; {
+		c.nc.SetReadDeadline(time.Now().Add(c.srv.cfg.bodyWait))
+		n, err := req.Body.Read(buf)
+		total += int64(n)
+		keep := min(n, keepBody-len(rec.Body))
+		rec.Body = append(rec.Body, buf[:keep]...)
+		rec.Truncated = rec.Truncated || keep < n
+		if err == io.EOF {
+			return true, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// refuse records a request that could not be read, answers it and ends the connection.
+func (c *conn) refuse(rec Request, code int, err error) (open, linger bool) {
+	if c.srv.isClosed() {
+		return false, false
+	}
+	rec.Conn, rec.Err, rec.Status = c.info.ID, err, code
+	if rec.Time.IsZero() {
+		rec.Time = time.Now()
+	}
+	c.begin(rec)
+	return c.send(Text(code, "mockserver: cannot read this request: "+err.Error()+"\n"), call{method: rec.Method, close: true})
+}
+
+// begin records a request before its reply is sent, so that a client that has the reply finds it recorded.
+func (c *conn) begin(rec Request) {
+	c.mu.Lock()
+	c.info.Requests++
+	c.info.LastRequest = ""
+	if rec.Method != "" {
+		c.info.LastRequest = rec.Method + " " + rec.Path
+	}
+	c.info.LastStatus = rec.Status
+	c.mu.Unlock()
+	c.srv.record(rec)
+}
+
+// pause waits for d. It returns false when there is nobody left to answer: the server closes, or the client is gone. It
+// is the latter that makes it read ahead: a client that gave up must not look like one that still holds its connection.
+func (c *conn) pause(d time.Duration) bool {
+	ahead := make(chan error, 1)
+	go func() {
+		_, err := c.br.Peek(1)
+		ahead <- err
+	}()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	over := false
+	select {
+	case <-timer.C:
+		over = true
+	case <-c.srv.done:
+	case err := <-ahead:
+		ahead <- err
+		if err == nil { // the next request is here already
+			select {
+			case <-timer.C:
+				over = true
+			case <-c.srv.done:
+			}
+		}
+	}
+	c.nc.SetReadDeadline(time.Unix(1, 0)) // ends the Peek
+	err := <-ahead
+	c.nc.SetReadDeadline(time.Time{})
+	return over && (err == nil || errors.Is(err, os.ErrDeadlineExceeded))
+}
+
+// send writes a reply. What it writes last is at most lastPiece long, so that only a client which does not read can hold
+// it up there: Conns waits for that piece.
+func (c *conn) send(r Reply, to call) (open, linger bool) {
+	out := r.encode(to, time.Now())
+	first, last := out.first, out.late
+	if len(last) == 0 {
+		n := max(0, len(first)-lastPiece)
+		first, last = first[:n], first[n:]
+	}
+	if !c.write(first) || len(out.late) > 0 && !c.waitLate() {
+		return false, false
+	}
+	c.mu.Lock()
+	c.finishing = true
+	c.mu.Unlock()
+	ok := c.write(last)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.finishing = false
+	switch {
+	case ok && out.close:
+		c.enter(ConnClosing)
+	case ok:
+		c.enter(ConnIdle)
+	}
+	return ok && !out.close, ok && out.close
+}
+
+// waitLate waits until the terminator of a ChunkedLate body is due, or returns false when the server closes.
+func (c *conn) waitLate() bool {
+	timer := time.NewTimer(c.srv.cfg.late)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-c.srv.done:
+		return false
+	}
+}
+
+func (c *conn) write(b []byte) bool {
+	if len(b) == 0 {
+		return true
+	}
+	n, err := c.nc.Write(b)
+	c.mu.Lock()
+	c.info.Written += int64(n)
+	c.mu.Unlock()
+	return err == nil
+}

@@ -1,0 +1,46 @@
+package mockserver
+
+import (
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+)
+
+// Request is a request that the server received.
+type Request struct {
+	Method    string
+	Path      string      // decoded: "/a b" for /a%20b
+	Target    string      // as it was sent, with the query: "/a%20b?page=2"
+	Query     url.Values  // what could be parsed of the query
+	Host      string      // the Host header, which Header does not have
+	Header    http.Header // with canonical names, like a handler sees them
+	Body      []byte      // the first 64 KiB, without chunking
+	Truncated bool        // Body is not all of it
+	Time      time.Time   // when its head was complete
+	Conn      int         // ID of the connection, see Conns
+	Stub      string      // the stub that answered: "GET /users/{id}"; "" when none matched
+	Status    int         // status of the reply
+	Err       error       // why it could not be read whole; the other fields have what was understood until then
+}
+
+func newRequest(req *http.Request, conn int) Request {
+	query, _ := url.ParseQuery(req.URL.RawQuery)
+	return Request{
+		Method: req.Method,
+		Path:   req.URL.Path,
+		Target: req.RequestURI,
+		Query:  query,
+		Host:   req.Host,
+		Header: req.Header,
+		Time:   time.Now(),
+		Conn:   conn,
+	}
+}
+
+func (r Request) clone() Request {
+	r.Query = url.Values(http.Header(r.Query).Clone())
+	r.Header = r.Header.Clone()
+	r.Body = slices.Clone(r.Body)
+	return r
+}

@@ -1,0 +1,321 @@
+package mockserver
+
+import (
+	"net"
+	"net/http"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/leakgate/leakgate/leakcheck"
+)
+
+// TB is the part of a test that the server needs; *testing.T, *testing.B, *testing.F and GinkgoT() have it. When t has
+// Cleanup too, the server closes itself. When t has FailNow, New uses it if there is no loopback address to listen on.
+type TB = leakcheck.TB
+
+const (
+	closeWait  = 5 * time.Second       // the longest time that Close waits for the server's goroutines
+	bodyWait   = 5 * time.Second       // the longest time without a byte of a request body that is still to come
+	lateWait   = 15 * time.Millisecond // how much later than the last chunk ChunkedLate sends the terminator
+	settleWait = time.Second           // the longest time that Conns waits for the last piece of replies
+	lastPiece  = 4 << 10               // bytes
+	maxHeader  = 1 << 20               // bytes of request line and headers
+	keepBody   = 64 << 10              // bytes of a request body that Requests keeps
+	maxBody    = 64 << 20              // bytes of a request body that are read before the server gives up on it
+	keepLog    = 10_000                // requests, and closed connections, that are remembered
+)
+
+// Option changes what New makes. Options of the same kind: the last one counts.
+type Option func(*config)
+
+type config struct {
+	allowUnmatched bool
+	idleTimeout    time.Duration
+	late           time.Duration
+	bodyWait       time.Duration
+	maxBody        int64
+}
+
+// AllowUnmatched lets the test pass when a request comes that no stub matches. The request still gets its 501 and is
+// found in Requests, with an empty Stub.
+func AllowUnmatched() Option {
+	return func(c *config) { c.allowUnmatched = true }
+}
+
+// IdleTimeout makes the server end a connection when no request came for d after a reply, as load balancers do. A client
+// that holds an unclosed body then has a socket in CLOSE_WAIT. The server goes on seeing the connection, as ConnClosing,
+// until the client closes its side. A connection on which no request came yet is not ended: a busy machine may need longer
+// than a short d to send the first. Zero, the default, and less mean no timeout.
+func IdleTimeout(d time.Duration) Option {
+	return func(c *config) { c.idleTimeout = d }
+}
+
+// Server is an HTTP/1.1 server on a loopback address. Make one with New. All methods may be called from several
+// goroutines at once.
+type Server struct {
+	// URL is the base URL, http://127.0.0.1:port without a slash at the end. Do not change it.
+	URL string
+
+	t         TB
+	cfg       config
+	ln        net.Listener
+	client    *http.Client
+	transport *http.Transport
+	done      chan struct{} // closed when Close begins
+	ended     chan struct{} // closed when, after that, the last goroutine has ended
+
+	mu       sync.Mutex
+	closed   bool
+	running  int // goroutines of this server
+	stubs    []*Stub
+	requests []Request
+	conns    []*conn
+	lastID   int
+	missed   misses
+}
+
+// New starts a server on a free loopback port. It is closed by t.Cleanup; when t has no Cleanup method, call Close.
+//
+// When this machine has no loopback address to listen on, the test fails: at once if t has FailNow; otherwise New returns
+// a closed server whose URL refuses connections.
+func New(t TB, opts ...Option) *Server {
+	t.Helper()
+	s := &Server{
+		t:         t,
+		cfg:       config{late: lateWait, bodyWait: bodyWait, maxBody: maxBody},
+		transport: &http.Transport{},
+		done:      make(chan struct{}),
+		ended:     make(chan struct{}),
+	}
+	for _, o := range opts {
+		if o != nil {
+			o(&s.cfg)
+		}
+	}
+	s.client = &http.Client{Transport: s.transport}
+
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		var err6 error
+		if ln, err6 = net.Listen("tcp", "[::1]:0"); err6 != nil {
+			s.URL = "http://127.0.0.1:0"
+			s.closed = true
+			close(s.done)
+			close(s.ended)
+			t.Errorf("mockserver: cannot listen on a loopback address: %v; %v", err, err6)
+			if f, ok := t.(interface{ FailNow() }); ok {
+				f.FailNow()
+			}
+			return s
+		}
+	}
+	s.ln = ln
+	s.URL = "http://" + ln.Addr().String()
+	s.running = 1
+	go s.accept()
+	if c, ok := t.(interface{ Cleanup(func()) }); ok {
+		c.Cleanup(s.Close)
+	}
+	return s
+}
+
+// Client returns the server's own client, the same one on each call. It has no timeout and follows redirects, uses no
+// proxy, and shares no connection with http.DefaultClient. Close closes its idle connections; a connection that an
+// unclosed body holds stays as it is, because that is what a leak check looks for.
+func (s *Server) Client() *http.Client { return s.client }
+
+// Requests returns what was received until now, in the order in which the requests were complete. A request is in the
+// list before its reply is sent. The result is a copy. Of more than 10,000 requests the oldest are forgotten.
+func (s *Server) Requests() []Request {
+	s.mu.Lock()
+	kept := last(s.requests, keepLog)
+	all := make([]Request, len(kept))
+	copy(all, kept)
+	s.mu.Unlock()
+	for i := range all {
+		all[i] = all[i].clone()
+	}
+	return all
+}
+
+// Conns returns the connections that the server accepted, closed ones too, oldest first. A reply that the client has read
+// to its end is counted: where the end of a reply is being written at this moment, Conns waits for it, which takes some
+// microseconds, and at most a second. Everything else is as it is now: a client closes its connections in the background,
+// so ask again before you call one leaked. Of more than 10,000 closed connections the oldest are forgotten.
+func (s *Server) Conns() []Conn {
+	s.mu.Lock()
+	conns := make([]*conn, len(s.conns))
+	copy(conns, s.conns)
+	s.mu.Unlock()
+
+	until := time.Now().Add(settleWait)
+	all := make([]Conn, len(conns))
+	for i, c := range conns {
+		info, finishing := c.snapshot()
+		for finishing && time.Now().Before(until) {
+			time.Sleep(100 * time.Microsecond)
+			info, finishing = c.snapshot()
+		}
+		all[i] = info
+	}
+	return all
+}
+
+// Close stops the server: it closes the listener and every connection, interrupts replies that are delayed or blocked,
+// and waits until its goroutines have ended, but not longer than 5 s. After it the server does not report to t any more. Close
+// may be called again, and by several goroutines; every call returns when the server is closed.
+func (s *Server) Close() {
+	s.transport.CloseIdleConnections()
+	s.mu.Lock()
+	first := !s.closed
+	s.closed = true
+	open := append([]*conn(nil), s.conns...)
+	s.mu.Unlock()
+	if first {
+		close(s.done)
+		s.ln.Close()
+		for _, c := range open {
+			c.nc.Close()
+		}
+	}
+
+	timer := time.NewTimer(closeWait)
+	defer timer.Stop()
+	late := false
+	select {
+	case <-s.ended:
+	case <-timer.C:
+		late = true
+	}
+	// A second time: a request that was under way when this began may have left an idle connection since.
+	s.transport.CloseIdleConnections()
+	if !first {
+		return
+	}
+	if note := s.missedNote(); note != "" {
+		s.safely(func() { s.t.Logf("%s", note) })
+	}
+	if late {
+		s.safely(func() { s.t.Logf("mockserver: Close: a goroutine of the server still runs after %v", closeWait) })
+	}
+}
+
+// accept runs until the listener is closed.
+func (s *Server) accept() {
+	defer s.leave()
+	for {
+		nc, err := s.ln.Accept()
+		if err != nil {
+			select {
+			case <-s.done:
+				return
+			case <-time.After(5 * time.Millisecond): // out of descriptors, or a client that is gone already
+				continue
+			}
+		}
+		if c := s.admit(nc); c != nil {
+			go c.serve()
+		} else {
+			nc.Close()
+		}
+	}
+}
+
+// admit counts a connection in, or returns nil when the server is closed.
+func (s *Server) admit(nc net.Conn) *conn {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil
+	}
+	s.running++
+	s.lastID++
+	if len(s.conns) >= 2*keepLog {
+		s.conns = forgetClosed(s.conns, len(s.conns)-keepLog)
+	}
+	c := newConn(s, s.lastID, nc)
+	s.conns = append(s.conns, c)
+	return c
+}
+
+// leave counts a goroutine out.
+func (s *Server) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running--
+	if s.running == 0 { // the accept loop is one of them, so this is after Close
+		close(s.ended)
+	}
+}
+
+func (s *Server) record(r Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.requests) >= 2*keepLog {
+		s.requests = append([]Request(nil), last(s.requests, keepLog)...)
+	}
+	s.requests = append(s.requests, r)
+}
+
+func (s *Server) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
+
+// errorf reports to the test from the caller's goroutine, and never after Close.
+func (s *Server) errorf(format string, args ...any) {
+	s.t.Helper()
+	if !s.isClosed() {
+		s.t.Errorf(format, args...)
+	}
+}
+
+// report is errorf for the server's goroutines. Close waits for them, so t is alive as long as this runs.
+func (s *Server) report(msg string) {
+	if !s.isClosed() {
+		s.safely(func() { s.t.Errorf("%s", msg) })
+	}
+}
+
+// safely calls into t. Where t has no Cleanup the test may have ended, and then testing panics; Ginkgo panics at each
+// failure. Neither may take the process down from a goroutine that the user did not start.
+func (s *Server) safely(call func()) {
+	defer func() { _ = recover() }()
+	call()
+}
+
+func last[T any](s []T, n int) []T {
+	if len(s) > n {
+		return s[len(s)-n:]
+	}
+	return s
+}
+
+// forgetClosed drops at most n closed connections, oldest first.
+func forgetClosed(conns []*conn, n int) []*conn {
+	kept := make([]*conn, 0, len(conns))
+	for _, c := range conns {
+		if info, _ := c.snapshot(); n > 0 && info.State == ConnClosed {
+			n--
+			continue
+		}
+		kept = append(kept, c)
+	}
+	return kept
+}
+
+// caller gives the file name and line of the function that called the exported function that called this.
+func caller() (file string, line int) {
+	_, file, line, ok := runtime.Caller(2)
+	if !ok {
+		return "?", 0
+	}
+	for i := len(file) - 1; i >= 0; i-- {
+		if file[i] == '/' {
+			return file[i+1:], line
+		}
+	}
+	return file, line
+}
