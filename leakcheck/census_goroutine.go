@@ -7,16 +7,19 @@ import (
 
 	"github.com/leakgate/leakgate/internal/fold"
 	"github.com/leakgate/leakgate/internal/goroutine"
+	"github.com/leakgate/leakgate/internal/label"
 )
 
 // goroutines is the census of goroutines. There is one for the process: its buffer is reused, and so is its last
 // listing, which is still right as long as no goroutine was started since.
-var goroutines = &goroutineCensus{started: startedSample()}
+var goroutines = &goroutineCensus{started: startedSample(), dealt: make(map[uint64][]goroutine.Label)}
 
 type goroutineCensus struct {
 	mu      sync.Mutex
 	dumper  goroutine.Dumper
 	started []metrics.Sample // nil where the runtime does not count (before Go 1.26)
+
+	dealt map[uint64][]goroutine.Label // where a dump shows no labels (Go 1.25)
 
 	last      *idSet
 	lastCount uint64
@@ -26,6 +29,18 @@ type goroutineCensus struct {
 type idSet struct {
 	ids        []uint64 // sorted; with fold.LeasedBit for a connection that was leased
 	transports bool     // there were connections of http transports, whose state can change without a new goroutine
+	joined     int      // goroutines that were added since the listing
+}
+
+// maxJoined bounds how many goroutines join a listing before the next one, which forgets those that are gone.
+const maxJoined = 256
+
+// with gives the set with one more goroutine.
+func (s *idSet) with(id uint64) *idSet {
+	at, _ := slices.BinarySearch(s.ids, id)
+	ids := make([]uint64, 0, len(s.ids)+1)
+	ids = append(append(append(ids, s.ids[:at]...), id), s.ids[at:]...)
+	return &idSet{ids: ids, transports: s.transports, joined: s.joined + 1}
 }
 
 func (s *idSet) has(id uint64) bool {
@@ -58,15 +73,14 @@ func (c *goroutineCensus) count() (n uint64, ok bool) {
 
 // goroutineBase is what a check starts from.
 type goroutineBase struct {
-	set  *idSet
-	self uint64 // one more that was there: the calling goroutine; 0 for none
+	set *idSet
 }
 
-func (b goroutineBase) has(id uint64) bool { return id == b.self || b.set.has(id) }
+func (b goroutineBase) has(id uint64) bool { return b.set.has(id) }
 
 // base lists the goroutines that there are now. When nothing was started since the last listing, that one is used:
 // goroutines that ended meanwhile do no harm in it, since IDs are not used again. The same holds when just one was started
-// and it is the caller, as between two tests.
+// and it is the caller, as between two tests: it joins the listing.
 func (c *goroutineCensus) base() goroutineBase {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,8 +91,9 @@ func (c *goroutineCensus) base() goroutineBase {
 			return goroutineBase{set: c.last}
 		case 1:
 			var buf [64]byte
-			if self := goroutine.CurrentID(buf[:]); self != 0 && !c.last.has(self) {
-				return goroutineBase{set: c.last, self: self}
+			if self := goroutine.CurrentID(buf[:]); self != 0 && !c.last.has(self) && c.last.joined < maxJoined {
+				c.last, c.lastCount = c.last.with(self), n
+				return goroutineBase{set: c.last}
 			}
 		}
 	}
@@ -124,21 +139,21 @@ func (c *goroutineCensus) since(b goroutineBase, likely bool) []found {
 	defer c.mu.Unlock()
 	n, ok := c.count()
 	if ok && b.set == c.last && !b.set.transports {
-		started := n - c.lastCount
-		if started == 0 || started == 1 && b.self != 0 {
+		if n == c.lastCount {
 			return nil
 		}
 	}
 	if likely {
-		dump := c.dumper.DumpLabels()
+		profile, dump := c.labelled()
 		c.list(dump, n, ok)
-		return c.parse(dump, b)
+		return c.parse(profile, dump, b)
 	}
 	c.list(c.dumper.Dump(), n, ok)
 	if !c.anyNew(b) {
 		return nil
 	}
-	return c.parse(c.dumper.DumpLabels(), b)
+	profile, dump := c.labelled()
+	return c.parse(profile, dump, b)
 }
 
 // anyNew says whether the last listing has something that the base has not, besides the caller.
@@ -153,7 +168,15 @@ func (c *goroutineCensus) anyNew(b goroutineBase) bool {
 	return false
 }
 
-func (c *goroutineCensus) parse(dump []byte, b goroutineBase) []found {
+// labelled takes a dump with labels, and what it takes to know them where the dump cannot show them (Go 1.25).
+func (c *goroutineCensus) labelled() (profile string, dump []byte) {
+	if !goroutine.LabelsInDump() {
+		profile = goroutine.LabelProfile()
+	}
+	return profile, c.dumper.DumpLabels()
+}
+
+func (c *goroutineCensus) parse(profile string, dump []byte, b goroutineBase) []found {
 	var out []found
 	first := true
 	goroutine.Scan(dump, func(h goroutine.Head) bool {
@@ -172,6 +195,16 @@ func (c *goroutineCensus) parse(dump []byte, b goroutineBase) []found {
 		}
 		return true
 	})
+	if len(out) > 0 && profile != "" {
+		gs := make([]*goroutine.Goroutine, len(out))
+		for i := range out {
+			gs[i] = &out[i].Goroutine
+			if id := registry.runner(gs[i].CreatorID); id != 0 { // known without a label
+				c.dealt[gs[i].ID] = []goroutine.Label{{Key: label.Key, Value: label.Value(id, label.NameOf(id))}}
+			}
+		}
+		goroutine.AttachLabels(gs, profile, c.dealt)
+	}
 	return out
 }
 
@@ -179,7 +212,8 @@ func (c *goroutineCensus) parse(dump []byte, b goroutineBase) []found {
 func (c *goroutineCensus) everything() []found {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.parse(c.dumper.DumpLabels(), goroutineBase{set: &idSet{}})
+	profile, dump := c.labelled()
+	return c.parse(profile, dump, goroutineBase{set: &idSet{}})
 }
 
 // me describes the calling goroutine.

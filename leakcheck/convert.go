@@ -1,7 +1,9 @@
 package leakcheck
 
 import (
+	"fmt"
 	"reflect"
+	"sync"
 
 	"github.com/leakgate/leakgate/internal/callsite"
 	"github.com/leakgate/leakgate/internal/fold"
@@ -66,7 +68,7 @@ func fromPublic(l Leak, p probedID, b fold.Blame) report.Leak {
 	r := report.Leak{
 		Kind: string(l.Kind), Code: l.Code, Class: string(kind), Test: b.Test, Suspects: b.Suspects, Summary: l.Summary,
 		Count: l.Count, Site: fromFrame(l.Site), State: l.State, Holds: l.Holds, Hint: l.Hint, Rank: rankProbe,
-		Fingerprint: l.Fingerprint, Note: l.Note, Keys: []report.Key{{List: "probe " + string(kind), ID: p.id}},
+		Fingerprint: l.Fingerprint, Note: l.Note, Keys: []report.Key{{List: probeList(p.probe), ID: p.id}},
 	}
 	if l.Test != "" {
 		r.Test, r.Suspects = l.Test, nil
@@ -76,6 +78,32 @@ func fromPublic(l Leak, p probedID, b fold.Blame) report.Leak {
 	}
 	r.All = r.Stack
 	return r
+}
+
+// leakyProbes numbers the probes that had something to report.
+var leakyProbes struct {
+	sync.Mutex
+	numbers map[Probe]int
+}
+
+// probeList names the list that a probe's IDs are on. Two probes of one kind, for two pools, may count from 1 both. A probe
+// that cannot be compared has its kind alone.
+func probeList(p Probe) string {
+	kind := string(kindOf(p))
+	if !reflect.ValueOf(p).Comparable() {
+		return "probe " + kind
+	}
+	leakyProbes.Lock()
+	defer leakyProbes.Unlock()
+	n, ok := leakyProbes.numbers[p]
+	if !ok {
+		if leakyProbes.numbers == nil {
+			leakyProbes.numbers = make(map[Probe]int)
+		}
+		n = len(leakyProbes.numbers) + 1
+		leakyProbes.numbers[p] = n
+	}
+	return fmt.Sprintf("probe %s %d", kind, n)
 }
 
 // isNil says whether an interface holds nothing, or a nil pointer.

@@ -66,7 +66,9 @@ func each[T any](m *testing.M, field string, f func(*T)) {
 
 // mark labels the calling goroutine for a test. The test's goroutine ends with it, so that the label need not be taken off.
 func mark(name string) (restore func()) {
-	return label.Mark(label.NewID(), name)
+	id := label.NewID()
+	registry.runsOn(id)
+	return label.Mark(id, name)
 }
 
 // watchTest labels a test, and notes which sockets and child processes first showed while it ran alone.

@@ -181,13 +181,17 @@ func (w *watch) blameKey(k report.Key, unknown fold.Blame) fold.Blame {
 	return unknown
 }
 
-// blameGoroutine: labels are exact; without one, a function of the test in the stack; without that, whoever ran alone.
+// blameGoroutine: labels are exact, and so is the goroutine that started it when it runs a test; without those, a function
+// of the test in the stack; without that, whoever ran alone.
 func (w *watch) blameGoroutine(f found, unknown fold.Blame) fold.Blame {
 	if !f.older { // the loop of a pooled connection has the label of the test that dialled it
 		if v, ok := f.Label(label.Key); ok {
 			if id, name, ok := label.Parse(v); ok {
 				return w.blameID(id, name)
 			}
+		}
+		if id := registry.runner(f.CreatorID); id != 0 && f.CreatorID != 0 {
+			return w.blameID(id, label.NameOf(id))
 		}
 		if b, ok := w.blameStack(append(slices.Clone(f.Frames), f.CreatedBy)); ok {
 			return b

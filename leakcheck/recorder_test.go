@@ -62,6 +62,7 @@ var variable = []struct {
 	{regexp.MustCompile(`\(fd \d+\)`), "(fd N)"},
 	{regexp.MustCompile(`pid \d+`), "pid N"},
 	{regexp.MustCompile(`still so after [^ ]+ \(\d+ looks?\)`), "still so after T (N looks)"},
+	{regexp.MustCompile(`; proved unreachable: nothing that still runs can wake it`), ""}, // Go 1.27 and later
 	{regexp.MustCompile(`(_test\.go):\d+`), "$1:LINE"},
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -128,13 +129,23 @@ func (w *watch) excuse(s sight) {
 func (w *watch) logNotes(o outcome) {
 	w.t.Helper()
 	for _, l := range o.notes {
-		if registry.claim(l.Keys) {
+		if registry.claim(told(l.Keys)) {
 			w.t.Logf("%s", report.Text{Who: "leakcheck", Scope: w.name, Leaks: []report.Leak{l}})
 		}
 	}
 	if len(o.gone) > 0 {
 		w.t.Logf("leakcheck: %d of the sockets that were open when the test ended may have been closed by the garbage collector: a collection ran, and they are gone; nothing proves who closed them", len(o.gone))
 	}
+}
+
+// told gives the keys under which a note is remembered. They are not the resources' own: what was only told must still fail
+// the check that was asked to (httpcheck.Verify).
+func told(keys []report.Key) []report.Key {
+	out := slices.Clone(keys)
+	for i := range out {
+		out[i].List = "told " + out[i].List
+	}
+	return out
 }
 
 // flushPending reports what no test could be blamed for, when the last of those that ran together ends. Where there is a

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/leakgate/leakgate/internal/goroutine"
 	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/lease"
 	"github.com/leakgate/leakgate/internal/report"
@@ -61,6 +62,7 @@ func begin(name string, t TB, cfg *config, mark bool) *watch {
 	w := &watch{id: label.NewID(), name: name, t: t, cfg: cfg}
 	if mark {
 		w.unmark = label.Mark(w.id, name)
+		registry.runsOn(w.id)
 	}
 	registry.enter(w)
 	lease.Live.Watch(w.id)
@@ -143,6 +145,7 @@ type watches struct {
 	reported map[report.Key]bool     // what an entry was made of
 	pending  map[report.Key]*waiting // what no test could be blamed for while others ran
 	told     map[string]bool         // what is said once
+	runners  map[uint64]label.ID     // goroutines that run a test
 	first    map[report.Key]string   // the test that ran alone when the resource first showed
 	refused  int                     // calls that could not be reported through a test
 }
@@ -152,7 +155,7 @@ type waiting struct{ suspects []string }
 
 var registry = &watches{
 	active:   make(map[*watch]bool),
-	reported: make(map[report.Key]bool), pending: make(map[report.Key]*waiting), told: make(map[string]bool), first: make(map[report.Key]string),
+	reported: make(map[report.Key]bool), pending: make(map[report.Key]*waiting), told: make(map[string]bool), first: make(map[report.Key]string), runners: make(map[uint64]label.ID),
 }
 
 func (r *watches) enter(w *watch) {
@@ -170,6 +173,23 @@ func (r *watches) enter(w *watch) {
 		w.meet(o.name)
 	}
 	r.active[w] = true
+}
+
+// runsOn notes that the calling goroutine runs the test of the watch: what it starts is the test's, also under labels that
+// hide ours.
+func (r *watches) runsOn(id label.ID) {
+	var buf [64]byte
+	self := goroutine.CurrentID(buf[:])
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.runners[self] = id
+}
+
+// runner gives the watch whose test the goroutine runs, or ran; 0 for none.
+func (r *watches) runner(goroutine uint64) label.ID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.runners[goroutine]
 }
 
 func (w *watch) meet(name string) {

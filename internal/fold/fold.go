@@ -9,6 +9,7 @@ package fold
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/leakgate/leakgate/internal/callsite"
 	"github.com/leakgate/leakgate/internal/goroutine"
@@ -50,8 +51,6 @@ type Socket struct {
 	socket.Socket
 	Blame   Blame
 	Dropped bool // the garbage collector closed it when it was asked to run: nothing referred to it
-
-	taken bool
 }
 
 // Child is a child process that is new.
@@ -86,8 +85,9 @@ type folder struct {
 	out   Output
 }
 
-// Fold explains the input. The leaks are not grouped or sorted yet: see report.Finish.
+// Fold explains the input, which it leaves as it is. The leaks are not grouped or sorted yet: see report.Finish.
 func Fold(in Input) Output {
+	in.Goroutines = slices.Clone(in.Goroutines) // they are marked as taken
 	f := &folder{in: in}
 	f.connect()
 	f.leases()

@@ -304,6 +304,9 @@ func (f *folder) servers() {
 		if strings.HasPrefix(g.CreatedBy.Func, "net/http/httptest.") || hasFunc(g, "net/http/httptest.") {
 			what = "httptest.Server was never closed"
 		}
+		if strings.HasPrefix(g.CreatedBy.Func, callsite.Module+"/mockserver.") {
+			what = "mockserver.Server was never closed"
+		}
 		leak := report.Leak{
 			Kind: "goroutine", Code: CodeServer, Class: "http server", Rank: rankServer,
 			Summary: what, State: "it accepts connections", Holds: holds, Hint: hint, Keys: keys,
@@ -393,7 +396,8 @@ func (f *folder) peer(c *conn) netip.AddrPort {
 func (f *folder) serverConns() {
 	f.each(goroutine.RoleServerIdle, func(g *Goroutine) {
 		g.taken = true
-		f.takeAny(isTCP)
+		// Where both ends are here, whoever holds the client's end has to close it.
+		f.takeAny(func(c *conn) bool { return isTCP(c) && c.b == nil })
 	})
 	f.each(goroutine.RoleH2Server, func(g *Goroutine) {
 		g.taken = true

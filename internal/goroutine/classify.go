@@ -96,6 +96,10 @@ func Classify(g *Goroutine) Role {
 		if start.in("(*Server).goServe") && maker.family == start.family {
 			return RoleServerAccept
 		}
+	case callsite.Module + "/mockserver":
+		if maker.family == start.family {
+			return classifyMock(start, stack)
+		}
 	case "crypto/tls":
 		// Up to Go 1.25 it watches the context of a handshake, and ends with it.
 		if start.in("(*Conn).handshakeContext") && maker.family == start.family {
@@ -130,6 +134,24 @@ func Classify(g *Goroutine) Role {
 	}
 	if g.ID == 1 && g.CreatedBy.Func == "" {
 		return RoleTest
+	}
+	return RoleUser
+}
+
+// classifyMock knows this module's own server, which is as good a server as net/http's.
+func classifyMock(start fn, stack []callsite.Frame) Role {
+	switch {
+	case start.is("(*Server).accept"):
+		return RoleServerAccept
+	case start.in("(*conn).pause"):
+		return RoleServerRead
+	case start.is("(*conn).serve"):
+		for _, f := range stack {
+			if name := split(f.Func).name; name == "(*conn).awaitRequest" || name == "(*conn).linger" {
+				return RoleServerIdle
+			}
+		}
+		return RoleServerBusy
 	}
 	return RoleUser
 }
