@@ -1,7 +1,9 @@
 package leakcheck
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -98,10 +100,20 @@ func watchTest(t *testing.T) {
 func (r *watches) saw(k report.Key, test string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(r.first) >= maxFirst {
+		open, err := sockets.keys()
+		maps.DeleteFunc(r.first, func(k report.Key, _ string) bool {
+			_, still := slices.BinarySearch(open, k.ID)
+			return k.List == "socket" && err == nil && !still
+		})
+	}
 	if _, ok := r.first[k]; !ok {
 		r.first[k] = test
 	}
 }
+
+// maxFirst is when it is looked which of the resources that tests left open are still there.
+const maxFirst = 1 << 14
 
 // seenIn gives the test that ran alone when the resource first showed, or "".
 func (r *watches) seenIn(k report.Key) string {

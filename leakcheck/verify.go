@@ -60,6 +60,7 @@ func (w *watch) verify() {
 	}
 	if t.Failed() && !w.erred || panicking() {
 		w.excuse(s)
+		w.flushPending()
 		return
 	}
 	o := w.settle(s, w.look)

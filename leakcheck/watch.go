@@ -115,13 +115,14 @@ func (w *watch) end() {
 	}
 }
 
-// exclusive says whether nothing but this test ran while it did, so that whatever is new is its own.
+// exclusive says whether nothing but this test ran while it did, so that whatever is new is its own. A test that is not
+// parallel runs alone. Beside a parallel one others may have run that do not call Verify, so it never does.
 func (w *watch) exclusive() bool {
-	if w.t == nil && w.name == "" {
-		return true // Take and Check: the caller asked for all that is new
+	if w.t == nil {
+		return true // Take, Check and Main: the caller asked for all that is new
 	}
-	if parallel, known := isParallel(w.t); known && !parallel {
-		return true
+	if parallel, known := isParallel(w.t); known {
+		return !parallel
 	}
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
@@ -161,7 +162,6 @@ var registry = &watches{
 func (r *watches) enter(w *watch) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	label.Name(w.id, w.name)
 	if w.name == "" {
 		return // Take and Check are asked at any time and blame nobody
 	}
@@ -182,6 +182,9 @@ func (r *watches) runsOn(id label.ID) {
 	self := goroutine.CurrentID(buf[:])
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if len(r.runners) >= 2*label.Keep {
+		maps.DeleteFunc(r.runners, func(_ uint64, old label.ID) bool { return old+label.Keep < id })
+	}
 	r.runners[self] = id
 }
 
@@ -357,7 +360,7 @@ func idleBefore(fresh []socket.Ref) map[netip.AddrPort]int {
 			count[s.Remote]++
 		}
 	}
-	return maps.Clone(count)
+	return count
 }
 
 // deadline is when the check must be over: the wait asked for, and in time for the test's own deadline, of which a part

@@ -23,10 +23,23 @@ const Key = "leakgate"
 // ID names one watch for the life of the process. 0 means "not known".
 type ID uint64
 
+// Keep is how many watches are remembered after their end, so that what they leave behind can be named. A fuzz target
+// makes millions of them.
+const Keep = 1 << 14
+
 var (
 	last   atomic.Uint64
 	owners sync.Map // unsafe.Pointer of a label set -> ID
 	names  sync.Map // ID -> string
+
+	kept struct { // what Mark remembers, the oldest to be forgotten first
+		sync.Mutex
+		ring [Keep]struct {
+			id     ID
+			labels unsafe.Pointer
+		}
+		next int
+	}
 )
 
 // NewID gives an ID that no other watch of this process has.
@@ -37,12 +50,14 @@ func NewID() ID { return ID(last.Add(1)) }
 // Go version does not let a goroutine's own labels be read (see Supported), it takes all labels away instead.
 func Mark(id ID, name string) (restore func()) {
 	before := get()
-	Name(id, name)
+	names.Store(id, name)
 	ctx := pprof.WithLabels(context.Background(), pprof.Labels(Key, Value(id, name)))
 	pprof.SetGoroutineLabels(ctx)
-	if p := get(); p != nil {
+	p := get()
+	if p != nil {
 		owners.Store(p, id)
 	}
+	remember(id, p)
 	return func() {
 		if Supported {
 			set(before)
@@ -52,10 +67,22 @@ func Mark(id ID, name string) (restore func()) {
 	}
 }
 
-// Name gives the watch a name without marking a goroutine.
-func Name(id ID, name string) { names.Store(id, name) }
+// remember keeps what is known of a watch until Keep others have come.
+func remember(id ID, labels unsafe.Pointer) {
+	kept.Lock()
+	defer kept.Unlock()
+	slot := &kept.ring[kept.next]
+	kept.next = (kept.next + 1) % Keep
+	if slot.id != 0 {
+		names.Delete(slot.id)
+	}
+	if slot.labels != nil {
+		owners.Delete(slot.labels)
+	}
+	slot.id, slot.labels = id, labels
+}
 
-// NameOf gives the name of a watch, also after its end; "" when there is none.
+// NameOf gives the name that a watch was marked with, also after its end; "" when it is not known.
 func NameOf(id ID) string {
 	if v, ok := names.Load(id); ok {
 		return v.(string)
@@ -93,5 +120,3 @@ func Parse(value string) (id ID, name string, ok bool) {
 	}
 	return ID(n), name, true
 }
-
-var _ unsafe.Pointer // the label set of a goroutine is one

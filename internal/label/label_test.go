@@ -1,27 +1,64 @@
 package label
 
-import "testing"
+import (
+	"context"
+	"runtime/pprof"
+	"testing"
 
-func TestX(t *testing.T) {
-	if Owner() != 0 {
-		t.Fatal("owner")
+	"github.com/stretchr/testify/assert"
+)
+
+// TestOwner: the mark reaches grandchildren, is hidden by other labels, and goes with restore.
+func TestOwner(t *testing.T) {
+	if !Supported {
+		t.Skip("this Go version does not let a goroutine read its own labels")
 	}
-	r := Mark(7, "a b")
-	ch := make(chan ID)
-	go func() { go func() { ch <- Owner() }() }()
-	if got := <-ch; got != 7 {
-		t.Fatal(got)
+	assert.Zero(t, Owner())
+	id := NewID()
+	restore := Mark(id, "TestOwner/sub name")
+	assert.Equal(t, "TestOwner/sub name", NameOf(id))
+
+	grandchild := make(chan ID)
+	go func() { go func() { grandchild <- Owner() }() }()
+	assert.Equal(t, id, <-grandchild)
+
+	pprof.Do(context.Background(), pprof.Labels("other", "x"), func(context.Context) { assert.Zero(t, Owner()) })
+
+	inner := NewID()
+	back := Mark(inner, "inner")
+	assert.Equal(t, inner, Owner())
+	back()
+	restore()
+	assert.Zero(t, Owner())
+}
+
+// TestForgets: what is remembered of ended watches is bounded.
+func TestForgets(t *testing.T) {
+	first := NewID()
+	Mark(first, "first")()
+	for range Keep {
+		Mark(NewID(), "another")()
 	}
-	r()
-	if Owner() != 0 {
-		t.Fatal("owner")
+	assert.Empty(t, NameOf(first))
+	n := 0
+	owners.Range(func(any, any) bool { n++; return true })
+	assert.LessOrEqual(t, n, Keep)
+}
+
+func TestParse(t *testing.T) {
+	id, name, ok := Parse(Value(7, "TestA/b c"))
+	assert.True(t, ok)
+	assert.Equal(t, ID(7), id)
+	assert.Equal(t, "TestA/b c", name)
+	for _, bad := range []string{"", "7", "x TestA", "-1 TestA"} {
+		_, _, ok := Parse(bad)
+		assert.False(t, ok, bad)
 	}
 }
+
 func BenchmarkOwner(b *testing.B) {
-	defer Mark(3, "x")()
+	defer Mark(NewID(), "benchmark")()
 	for b.Loop() {
-		if Owner() != 3 {
-			b.Fatal()
-		}
+		Owner()
 	}
 }

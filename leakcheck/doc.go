@@ -1,0 +1,90 @@
+// Package leakcheck fails a test that did not give back what it took: leased HTTP connections, goroutines, sockets, child
+// processes, and whatever a probe of your own lists. It names the line that took it.
+//
+//	func TestClient(t *testing.T) {
+//		t.Cleanup(leakcheck.Verify(t)) // the first line, so that it looks last
+//		...
+//	}
+//
+//	func TestMain(m *testing.M) { os.Exit(leakcheck.Main(m)) }
+//
+// Each works without the other. Verify fails the test that leaks; Main looks once more when all tests have ended, and names
+// the test of what it finds where that is known, also for tests that do not call Verify.
+//
+// # What a report looks like
+//
+//	--- FAIL: TestClient (0.10s)
+//	    client_test.go:14: leakcheck: 1 leak: response body of GET /session (403, awselb/2.0) was never closed
+//
+//	          LK001 http-response
+//	            taken at    client.go:41  session.(*Client).IsActive
+//	                            resp, err := c.http.Get(c.base + "/session")
+//	            via         client_test.go:17  session.TestClient
+//	            state       0 of 118 bytes read
+//	            also holds  socket tcp4 127.0.0.1:34096->127.0.0.1:42411 CLOSE_WAIT (fd 11)
+//	                        CLOSE_WAIT: the peer has closed and this side has not; the socket stays until this process closes it
+//	                        2 goroutines of net/http (readLoop, which waits for the body's end, and writeLoop)
+//	            fix         defer resp.Body.Close()
+//	            see         https://github.com/leakgate/leakgate/blob/main/docs/codes.md#lk001
+//
+//	          still so after 101ms (6 looks)
+//
+// One leak is one entry, at its root cause; what it holds besides itself is listed there. Equal leaks are one entry with a
+// count. The text is for people and may change; the codes (LK001), Leak and its Fingerprint are for programs.
+//
+// # What counts
+//
+// What is held when the test has ended and was not held when Verify was called. In detail:
+//
+//   - A response body that was not closed, when its connection is still out. http.DefaultTransport (plain http) is tracked
+//     without any setup, so that the line is known. For other transports the leak is found by what net/http's goroutines
+//     wait for, and the line is known when the transport is tracked: see package httpcheck.
+//   - A goroutine that was started and has not ended. The line is that of its go statement.
+//   - A socket or listener of this process that is open. On Linux, macOS and the BSDs, and on Windows for TCP and UDP.
+//   - A child process that was started and not waited for. On Linux.
+//   - More idle connections to one address than one transport keeps (2, unless it says otherwise): a transport made for each
+//     call, and dropped.
+//
+// What does not count:
+//
+//   - Idle connections that a transport, a server or a sql.DB keeps for the next request. They are told from leased ones by
+//     what their goroutines do, and not by a list of names to ignore.
+//   - The goroutines of the testing package, of -cpuprofile, -trace, fuzzing and signal.Notify.
+//   - A body that was read to EOF and not closed: net/http has its connection back. It is logged, because the next caller may
+//     stop reading earlier. httpcheck.Verify fails a test for it.
+//   - Memory, files (they are listed nowhere but in /proc), timers without a goroutine, and statements of a sql.DB.
+//
+// # Whose it is
+//
+// Verify puts a pprof label on the test's goroutine. Every goroutine that it starts inherits it, and so do theirs, so that
+// leaks are told apart also under t.Parallel: by the label, or by the goroutine that runs the test. What has neither (a
+// callback of time.AfterFunc, code under pprof.Do, a socket) belongs to the test when nothing else ran meanwhile. When
+// other tests did, it is reported as not attributed, with the tests that could have been it, by the last of them to end or by
+// Main. It is never pinned on a test that may not have done it.
+//
+// The label replaces labels that the goroutine had; they are put back at the end. On Go 1.25 a dump does not show labels,
+// and where goroutines of several tests have equal stacks, their number is exact and which is whose is not.
+//
+// # How long it waits
+//
+// The first look is at once, and a test that holds nothing new is done. Otherwise the check looks again, for up to a second
+// (see Wait), until nothing is left. It gives up early when what is left is blocked and has not changed for 100 ms. It is
+// over in time for t.Deadline, and in a testing/synctest bubble it does not sleep.
+//
+// A socket that nobody refers to is closed by the garbage collector sooner or later. Whether it is reported does not depend on
+// when, as long as it was open when the test ended: while the check waits, and nothing else runs, automatic collections are
+// off. At the end it asks for one, and says of what went away that nothing referred to it.
+//
+// # Limits
+//
+//   - A test that failed by itself, or panicked, is not failed again; one log line says what it still held.
+//   - A goroutine's entry can be attached to a socket only by number where several are open: the stack does not tell which.
+//   - What a test opened before it called Verify was there before. Make Verify the first line.
+//   - What replaces the function in t.Cleanup by defer looks too early: before other cleanups and parallel subtests.
+//   - A leak in code that runs for as long as the process, started by the first test that uses it, is reported on that
+//     test. Start it in TestMain, or set it aside with Ignore and a reason.
+//
+// # Without a test
+//
+// Take and Snapshot.Leaks compare two moments anywhere, and Check looks at all there is. They blame nobody.
+package leakcheck
