@@ -1,6 +1,7 @@
 package leakcheck
 
 import (
+	"runtime"
 	"runtime/metrics"
 	"slices"
 	"sync"
@@ -178,6 +179,7 @@ func (c *goroutineCensus) labelled() (profile string, dump []byte) {
 
 func (c *goroutineCensus) parse(profile string, dump []byte, b goroutineBase) []found {
 	var out []found
+	var old []*goroutine.Goroutine // there before; parsed only where labels have to be dealt out
 	first := true
 	goroutine.Scan(dump, func(h goroutine.Head) bool {
 		if first { // the caller
@@ -186,6 +188,10 @@ func (c *goroutineCensus) parse(profile string, dump []byte, b goroutineBase) []
 		}
 		older := h.Leased && b.has(h.ID) && !b.has(h.ID|fold.LeasedBit)
 		if !older && b.has(h.ID) {
+			if profile != "" {
+				g, _ := goroutine.Parse(h.Block)
+				old = append(old, &g)
+			}
 			return true
 		}
 		g, _ := goroutine.Parse(h.Block) // what cannot be parsed is reported as it stands
@@ -196,16 +202,33 @@ func (c *goroutineCensus) parse(profile string, dump []byte, b goroutineBase) []
 		return true
 	})
 	if len(out) > 0 && profile != "" {
-		gs := make([]*goroutine.Goroutine, len(out))
-		for i := range out {
-			gs[i] = &out[i].Goroutine
-			if id := registry.runner(gs[i].CreatorID); id != 0 { // known without a label
-				c.dealt[gs[i].ID] = []goroutine.Label{{Key: label.Key, Value: label.Value(id, label.NameOf(id))}}
-			}
-		}
-		goroutine.AttachLabels(gs, profile, c.dealt)
+		c.deal(profile, out, old)
 	}
 	return out
+}
+
+// deal gives goroutines the labels that the dump could not show. All goroutines take part, so that an older one keeps its
+// own.
+func (c *goroutineCensus) deal(profile string, out []found, old []*goroutine.Goroutine) {
+	gs := old
+	for i := range out {
+		gs = append(gs, &out[i].Goroutine)
+	}
+	for _, g := range gs {
+		if id := registry.runner(g.CreatorID); id != 0 && c.dealt[g.ID] == nil { // known without a label
+			c.dealt[g.ID] = []goroutine.Label{{Key: label.Key, Value: label.Value(id, label.NameOf(id))}}
+		}
+	}
+	goroutine.AttachLabels(gs, profile, c.dealt)
+	if len(c.dealt) > label.Keep {
+		alive := make(map[uint64][]goroutine.Label, len(gs))
+		for _, g := range gs {
+			if l := c.dealt[g.ID]; l != nil {
+				alive[g.ID] = l
+			}
+		}
+		c.dealt = alive
+	}
 }
 
 // everything gives all goroutines, the caller left out.
@@ -216,12 +239,12 @@ func (c *goroutineCensus) everything() []found {
 	return c.parse(profile, dump, goroutineBase{set: &idSet{}})
 }
 
-// me describes the calling goroutine.
+// me describes the calling goroutine. It asks for that one alone: a dump of all costs as much as a listing.
 func (c *goroutineCensus) me() goroutine.Goroutine {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	buf := make([]byte, 16<<10)
+	n := runtime.Stack(buf, false) // where it is cut, the header still is whole
 	var me goroutine.Goroutine
-	goroutine.Scan(c.dumper.Dump(), func(h goroutine.Head) bool {
+	goroutine.Scan(buf[:n], func(h goroutine.Head) bool {
 		me, _ = goroutine.Parse(h.Block)
 		return false
 	})

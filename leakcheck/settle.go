@@ -19,8 +19,8 @@ const (
 	firstPause = time.Millisecond // grows each time
 	growPause  = 3
 	maxPause   = 64 * time.Millisecond
-	minStable  = 80 * time.Millisecond // at least this long without a change
-	bubbleLook = 50                    // looks in a synctest bubble, where no time passes
+	minStable  = 100 * time.Millisecond // at least this long without a change
+	bubbleLook = 50                     // looks in a synctest bubble, where no time passes
 )
 
 // outcome is what is left when the wait is over.

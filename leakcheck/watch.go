@@ -1,6 +1,7 @@
 package leakcheck
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -73,12 +74,15 @@ func begin(name string, t TB, cfg *config, mark bool) *watch {
 	if w.wants(Socket) {
 		keys, err := sockets.keys()
 		w.base.sockets = keys
-		w.unseen("sockets", err)
+		w.unseen("sockets are not looked at", err)
+		if limits := socket.Limits(); err == nil && limits != "" {
+			w.unseen("sockets are looked at, but not all", errors.New(limits))
+		}
 	}
 	if w.wants(Process) {
 		keys, err := children.keys()
 		w.base.children = keys
-		w.unseen("child processes", err)
+		w.unseen("child processes are not looked at", err)
 	}
 	for _, p := range cfg.probes {
 		if !cfg.wants(kindOf(p)) {
@@ -297,7 +301,7 @@ func (w *watch) unseen(what string, err error) {
 	if err == nil {
 		return
 	}
-	text := fmt.Sprintf("leakcheck: %s are not looked at: %v", what, err)
+	text := fmt.Sprintf("leakcheck: %s: %v", what, err)
 	if registry.once(text) && w.t != nil {
 		w.t.Helper()
 		w.t.Logf("%s", text)

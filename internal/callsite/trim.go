@@ -1,6 +1,7 @@
 package callsite
 
 import (
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -16,27 +17,17 @@ var harness = []string{"leakcheck", "httpcheck", "dbcheck", "mockserver", "inter
 // goroot is the folder of the standard library's sources with a slash at the end, as the compiler recorded it; ""
 // under -trimpath.
 var goroot = sync.OnceValue(func() string {
-	f := runtime.FuncForPC(runtimePC())
-	if f == nil {
+	var pcs [1]uintptr
+	if runtime.Callers(0, pcs[:]) == 0 { // frame 0 is runtime.Callers itself
 		return ""
 	}
-	file, _ := f.FileLine(f.Entry())
-	root, _, ok := strings.Cut(file, "runtime/")
+	f, _ := runtime.CallersFrames(pcs[:]).Next()
+	root, _, ok := strings.Cut(filepath.ToSlash(f.File), "runtime/extern.go")
 	if !ok {
 		return ""
 	}
 	return root
 })
-
-// runtimePC gives a program counter inside package runtime.
-func runtimePC() uintptr {
-	var pcs [64]uintptr
-	n := runtime.Callers(0, pcs[:]) // frame 0 is runtime.Callers itself
-	if n == 0 {
-		return 0
-	}
-	return pcs[0]
-}
 
 // IsStd says whether the frame is in the standard library.
 func IsStd(f Frame) bool {
@@ -112,4 +103,20 @@ func Pick(user []Frame) Frame {
 		return user[0]
 	}
 	return Frame{}
+}
+
+// Caller gives the frame to blame for a call of a library: the innermost user frame outside of the innermost run of
+// frames with the prefix. With "net/http.(*Client)." that is whoever called the client, and not a RoundTripper of the
+// user's own in between. Without such frames it is Pick's.
+func Caller(stack []Frame, prefix string) Frame {
+	for i, f := range stack {
+		if !strings.HasPrefix(f.Func, prefix) {
+			continue
+		}
+		if site := Pick(User(stack[i:])); site.Func != "" {
+			return site
+		}
+		break
+	}
+	return Pick(User(stack))
 }

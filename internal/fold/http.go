@@ -49,6 +49,7 @@ func (f *folder) leases() {
 			All:  callsite.Expand(l.PCs),
 		}
 		leak.Stack = callsite.User(leak.All)
+		leak.Site = callsite.Caller(leak.All, "net/http.(*Client).")
 		if l.Info.Remote.IsValid() {
 			leak.Remotes = []string{l.Info.Remote.String()}
 		}

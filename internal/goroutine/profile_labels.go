@@ -12,8 +12,8 @@ import (
 // AttachLabels gives goroutines the labels that a dump of Go 1.25 cannot show. The goroutine profile can, for each group
 // of equal stacks. Where goroutines with equal stacks have different labels, the profile says how many have which, and not
 // which one has: the labels are dealt out so that the count for each is right, and goroutines that differ in nothing else
-// may be swapped. dealt remembers by ID what was dealt, so that a goroutine keeps its labels from one call to the next as
-// long as the counts allow it.
+// may be swapped. dealt remembers by ID what was dealt, so that a goroutine keeps its labels from one call to the next; the
+// caller may enter there what it knows better.
 //
 // The profile is one that LabelProfile took before the dump, so that what it counts is in the dump.
 func AttachLabels(gs []*Goroutine, profile string, dealt map[uint64][]Label) {
@@ -55,10 +55,15 @@ func attach(gs []*Goroutine, profile string, dealt map[uint64][]Label) {
 		all := groups[stack]
 		slices.SortFunc(all, func(a, b *labelGroup) int { return cmp.Compare(a.text, b.text) })
 		for _, g := range same {
+			before, ok := dealt[g.ID]
+			if !ok {
+				continue
+			}
+			g.Labels = before
 			for _, group := range all {
-				if before := dealt[g.ID]; group.count > 0 && len(before) > 0 && slices.Equal(before, group.labels) {
+				if group.count > 0 && slices.Equal(before, group.labels) {
 					group.count--
-					g.Labels = group.labels
+					break
 				}
 			}
 		}
