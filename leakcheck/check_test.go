@@ -290,3 +290,19 @@ func TestChild(t *testing.T) {
 	require.Len(t, r.errs, 1)
 	golden(t, "child", r.errs[0])
 }
+
+// TestTwoPoolsOfOneKind: both count their resources from 1, and each leak is told.
+func TestTwoPoolsOfOneKind(t *testing.T) {
+	for _, name := range []string{"first", "second"} {
+		var held []uint64
+		p := &probe{"twin", func() ([]uint64, error) { return held, nil }, func(uint64) (leakcheck.Leak, bool) {
+			return leakcheck.Leak{Summary: "worker of the " + name + " pool was not returned"}, true
+		}}
+		r := &recorder{name: t.Name()}
+		done := leakcheck.Verify(r, leakcheck.With(p))
+		held = append(held, 1)
+		done()
+		require.Len(t, r.errs, 1, name)
+		assert.Contains(t, r.errs[0], "worker of the "+name+" pool was not returned")
+	}
+}
