@@ -1,6 +1,7 @@
 package httpcheck
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 
@@ -16,7 +17,6 @@ import (
 type Transport struct {
 	below   http.RoundTripper
 	tracker *roundtrip.Tracker
-	inPlace bool // below tracks plain http itself
 }
 
 // Wrap gives a RoundTripper that tracks every response of rt; nil stands for http.DefaultTransport. Any RoundTripper will
@@ -54,26 +54,31 @@ func Instrument(tr *http.Transport) *Transport {
 		return Wrap(tr)
 	}
 	k.Always()
-	return &Transport{below: tr, tracker: k, inPlace: true}
+	return &Transport{below: tr, tracker: k}
 }
 
 func nameOf(rt http.RoundTripper) string {
-	if rt == http.DefaultTransport {
+	if tr, ok := rt.(*http.Transport); ok && http.DefaultTransport == http.RoundTripper(tr) {
 		return "http.DefaultTransport"
 	}
 	return fmt.Sprintf("%T", rt)
 }
 
 func sizeOf(rt http.RoundTripper) func() int {
-	tr, ok := rt.(*http.Transport)
-	if !ok {
-		return nil
+	if tr, ok := rt.(*http.Transport); ok && tr != nil {
+		return roundtrip.SizeOf(tr)
 	}
-	return func() int { return tr.MaxConnsPerHost }
+	return nil
 }
 
 // RoundTrip sends the request through the transport below and tracks the response.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	if t == nil || t.tracker == nil {
+		if req != nil && req.Body != nil {
+			req.Body.Close() // as every RoundTripper must, also when it fails
+		}
+		return nil, errors.New("httpcheck: the Transport was not made by Wrap or Instrument")
+	}
 	return t.tracker.Do(req, t.below, 1)
 }
 

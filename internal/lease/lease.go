@@ -10,6 +10,7 @@ package lease
 import (
 	"net/netip"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -56,23 +57,31 @@ type Owner interface {
 	Info() Info
 }
 
-// Lease is one thing lent out.
+// Lease is one thing lent out. Its zero value is one that was not taken yet.
 type Lease struct {
+	pool  atomic.Pointer[Pool] // nil until it was taken; what follows does not change once it is set
 	id    uint64
-	pool  *Pool
 	test  label.ID
 	taken time.Time
 	owner Owner
-	back  bool // the pool has its connection back; guarded by table.mu
 	depth int
-	pcs   [MaxDepth]uintptr
+
+	// Guarded by table.mu.
+	watch      *tally // of the watch that it was taken under, nil when there was none
+	live       bool   // in the table
+	back       bool   // counts as leased no longer
+	released   bool   // closed
+	prev, next *Lease // the table's list
+	cover      *Lease // the same thing, lent on by another pool
+
+	pcs [MaxDepth]uintptr // last, so that the collector need not look at it
 }
 
 // ID is unique in this process, and never 0.
 func (l *Lease) ID() uint64 { return l.id }
 
-// Pool is where the lease was taken.
-func (l *Lease) Pool() *Pool { return l.pool }
+// Pool is where the lease was taken; nil when it was not.
+func (l *Lease) Pool() *Pool { return l.pool.Load() }
 
 // Test is the watch that the lease was taken under, 0 when not known.
 func (l *Lease) Test() label.ID { return l.test }
@@ -89,11 +98,16 @@ func (l *Lease) Now() State { return l.owner.Now() }
 // Info describes the lease.
 func (l *Lease) Info() Info { return l.owner.Info() }
 
-// Table holds the leases that are out. Its zero value is ready.
+// firstSweep is how many leases there are before the table looks for those that ended without an event.
+const firstSweep = 1024
+
+// Table holds the leases that are out, in the order in which they were taken. Its zero value is ready.
 type Table struct {
-	mu    sync.Mutex
-	live  map[uint64]*Lease
-	watch map[label.ID]*watch
+	mu          sync.Mutex
+	first, last *Lease
+	n           int
+	sweepAt     int
+	watch       map[label.ID]*watch
 
 	watching atomic.Int64
 	lastID   atomic.Uint64
@@ -108,13 +122,14 @@ func (t *Table) Watching() bool { return t.watching.Load() > 0 }
 // LastID is the highest ID given so far: leases taken from now on have a higher one.
 func (t *Table) LastID() uint64 { return t.lastID.Load() }
 
-// All lists the leases that are not released, in no order; a nil filter keeps all.
+// All lists the leases that are not released, the oldest first; a nil filter keeps all. The filter must not call into the
+// table. A lease that another one covers is left out.
 func (t *Table) All(keep func(*Lease) bool) []*Lease {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var out []*Lease
-	for _, l := range t.live {
-		if keep == nil || keep(l) {
+	for l := t.first; l != nil; l = l.next {
+		if (l.cover == nil || !l.cover.live) && (keep == nil || keep(l)) {
 			out = append(out, l)
 		}
 	}
@@ -125,14 +140,66 @@ func (t *Table) All(keep func(*Lease) bool) []*Lease {
 func (t *Table) Get(id uint64) *Lease {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.live[id]
+	for l := t.last; l != nil; l = l.prev {
+		if l.id == id {
+			return l
+		}
+	}
+	return nil
 }
 
 // Len counts the leases that are not released.
 func (t *Table) Len() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.live)
+	return t.n
+}
+
+func (t *Table) link(l *Lease) {
+	l.live, l.prev, l.next = true, t.last, nil
+	if t.last == nil {
+		t.first = l
+	} else {
+		t.last.next = l
+	}
+	t.last = l
+	t.n++
+}
+
+func (t *Table) unlink(l *Lease) {
+	if !l.live {
+		return
+	}
+	if l.prev == nil {
+		t.first = l.next
+	} else {
+		l.prev.next = l.next
+	}
+	if l.next == nil {
+		t.last = l.prev
+	} else {
+		l.next.prev = l.prev
+	}
+	l.live, l.prev, l.next, l.cover = false, nil, nil, nil
+	t.n--
+}
+
+// sweep asks every lease what it is, so that those whose end makes no event are forgotten when nobody watches.
+func (t *Table) sweep() {
+	t.mu.Lock()
+	all := make([]*Lease, 0, t.n)
+	for l := t.first; l != nil; l = l.next {
+		all = append(all, l)
+	}
+	t.mu.Unlock()
+	for _, l := range all {
+		if l.Now() == Unclosed { // it locks the table itself
+			l.Return()
+		}
+	}
+	t.mu.Lock()
+	t.sweepAt = 2 * t.n
+	t.mu.Unlock()
 }
 
 // Pool is one source of leases: a transport, a database.
@@ -143,7 +210,10 @@ type Pool struct {
 	name  string
 	size  func() int
 
-	total tally // since the pool was made; guarded by table.mu
+	// Since the pool was made; guarded by table.mu.
+	total tally
+	taken uint64
+	peaks []peak
 }
 
 // NewPool registers a pool. kind is the kind of connection it lends ("http-conn"), name what a reader calls it. size
@@ -169,68 +239,100 @@ func (p *Pool) Size() int {
 	return p.size()
 }
 
-// Take puts a lease into the table. The stack is captured with skip frames left out, as runtime.Callers counts them
-// (0 is Take's caller). l may be a part of a larger struct, so that a lease costs no allocation of its own.
-func (p *Pool) Take(l *Lease, owner Owner, skip int) {
+// Take puts a lease into the table, for the watch that the calling goroutine belongs to. The stack is captured with skip
+// frames left out, as runtime.Callers counts them (0 is Take's caller). l may be a part of a larger struct, so that a
+// lease costs no allocation of its own; it must not have been taken before.
+func (p *Pool) Take(l *Lease, owner Owner, skip int) { p.TakeFor(label.Owner(), l, owner, skip+1) }
+
+// TakeFor is Take for a watch that the caller has found out already.
+func (p *Pool) TakeFor(id label.ID, l *Lease, owner Owner, skip int) {
 	l.depth = runtime.Callers(skip+2, l.pcs[:])
-	l.id = p.table.lastID.Add(1)
-	l.pool = p
 	l.owner = owner
-	l.test = label.Owner()
+	l.test = id
 	l.taken = time.Now()
 
 	t := p.table
 	t.mu.Lock()
-	if t.live == nil {
-		t.live = make(map[uint64]*Lease)
+	l.id = t.lastID.Add(1)
+	l.watch = t.tally(p, id)
+	l.pool.Store(p)
+	t.link(l)
+	p.leased()
+	if y := l.watch; y != nil {
+		y.leased++
+		y.peak = max(y.peak, y.leased)
 	}
-	t.live[l.id] = l
-	t.each(p, l.test, func(y *tally) { y.leased++; y.peak = max(y.peak, y.leased) })
+	sweep := t.n > max(t.sweepAt, firstSweep) && t.watching.Load() == 0
+	if sweep {
+		t.sweepAt = 2 * t.n // one sweep at a time will do
+	}
 	t.mu.Unlock()
+	if sweep {
+		t.sweep()
+	}
 }
 
 // Return says that the connection came back to its pool by itself, before the code closed what it was given: the
-// lease counts as leased no longer, and stays in the table as Unclosed. It does nothing the second time, and nothing
-// for a lease that was never taken.
+// lease counts as leased no longer, and stays in the table as Unclosed as long as somebody watches. It does nothing the
+// second time, and nothing for a lease that was not taken yet.
 func (l *Lease) Return() {
-	if l.pool == nil {
+	p := l.pool.Load()
+	if p == nil {
 		return
 	}
-	t := l.pool.table
+	t := p.table
 	t.mu.Lock()
-	l.giveBack()
+	l.giveBack(p)
+	if t.watching.Load() == 0 {
+		t.unlink(l)
+	}
 	t.mu.Unlock()
 }
 
-// Release takes the lease out of the table: it was closed. It does nothing the second time, and nothing for a lease
-// that was never taken.
-func (l *Lease) Release() {
-	if l.pool == nil {
+// Release takes the lease out of the table: it was closed. early counts it as closed before its end, also when the
+// connection has come back to its pool since (net/http drains it from Go 1.27 on). It does nothing the second time, and nothing for a lease that was not taken yet.
+func (l *Lease) Release(early bool) {
+	p := l.pool.Load()
+	if p == nil {
 		return
 	}
-	t := l.pool.table
+	t := p.table
 	t.mu.Lock()
-	l.giveBack()
-	if t.live[l.id] == l {
-		delete(t.live, l.id)
+	if early && !l.released {
+		site := slices.Clone(l.PCs())
+		p.total.closedEarly(site)
+		if l.watch != nil {
+			l.watch.closedEarly(site)
+		}
 	}
+	l.released = true
+	l.giveBack(p)
+	t.unlink(l)
 	t.mu.Unlock()
 }
 
 // giveBack ends the counting of the lease. The table is locked.
-func (l *Lease) giveBack() {
-	if !l.back {
-		l.back = true
-		l.pool.table.each(l.pool, l.test, func(y *tally) { y.leased-- })
+func (l *Lease) giveBack(p *Pool) {
+	if l.back {
+		return
+	}
+	l.back = true
+	p.total.leased--
+	if l.watch != nil {
+		l.watch.leased--
 	}
 }
 
-// forget drops the lease from the table without a word.
-func (l *Lease) forget() {
-	t := l.pool.table
-	t.mu.Lock()
-	if t.live[l.id] == l {
-		delete(t.live, l.id)
+// Cover says that inner is the same thing as l, lent by a pool below. It is left out of lists until l is released: then
+// it must have been released too, or it is a leak of whoever stands between the two.
+func (l *Lease) Cover(inner *Lease) {
+	p := inner.pool.Load()
+	if p == nil || inner == l {
+		return
 	}
-	t.mu.Unlock()
+	p.table.mu.Lock()
+	if inner.live {
+		inner.cover = l
+	}
+	p.table.mu.Unlock()
 }

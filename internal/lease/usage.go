@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/leakgate/leakgate/internal/label"
@@ -18,17 +19,90 @@ type Usage struct {
 	Dialed      int         // connections opened for a request
 	Reused      int         // requests on a connection that had served another before
 	ClosedEarly int         // bodies closed before EOF
-	Early       [][]uintptr // stacks that took the leases that were closed early, at most 16
+	Early       [][]uintptr // stacks that took the leases that were closed early, the last 16
 }
 
 type tally struct {
 	requests, leased, peak, dialed, reused, early int
-	sites                                         [][]uintptr
+	sites                                         [][]uintptr // of early close i at i modulo maxEarly
 }
 
-func (y *tally) usage(p *Pool) Usage {
-	return Usage{Pool: p, Requests: y.requests, Leased: y.leased, Peak: y.peak, Dialed: y.dialed,
-		Reused: y.reused, ClosedEarly: y.early, Early: slices.Clone(y.sites)}
+func (y *tally) closedEarly(site []uintptr) {
+	if len(y.sites) < maxEarly {
+		y.sites = append(y.sites, site)
+	} else {
+		y.sites[y.early%maxEarly] = site
+	}
+	y.early++
+}
+
+// since gives what was counted after before, all of it for the zero tally. The peak is the tally's own.
+func (y *tally) since(before tally, p *Pool) Usage {
+	u := Usage{
+		Pool: p, Requests: y.requests - before.requests, Leased: y.leased, Peak: y.peak, Dialed: y.dialed - before.dialed,
+		Reused: y.reused - before.reused, ClosedEarly: y.early - before.early,
+	}
+	for i := max(before.early, y.early-maxEarly); i < y.early; i++ {
+		u.Early = append(u.Early, y.sites[i%maxEarly])
+	}
+	return u
+}
+
+// peak is how many leases were out after a Take: the one of that number since the pool was made.
+type peak struct {
+	taken  uint64
+	leased int
+}
+
+// leased counts a lease that is out from now on. p.peaks keeps those moments that no later one has reached, so that the
+// most leases out since any moment can be told afterwards: it is never longer than the highest peak. The table is locked.
+func (p *Pool) leased() {
+	p.taken++
+	p.total.leased++
+	p.total.peak = max(p.total.peak, p.total.leased)
+	for len(p.peaks) > 0 && p.peaks[len(p.peaks)-1].leased <= p.total.leased {
+		p.peaks = p.peaks[:len(p.peaks)-1]
+	}
+	p.peaks = append(p.peaks, peak{p.taken, p.total.leased})
+}
+
+// Usage is what was used of the pool since it was made.
+func (p *Pool) Usage() Usage {
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
+	return p.total.since(tally{}, p)
+}
+
+// Meter counts what is used of one pool from a moment on, whoever uses it. It costs nothing until it is read.
+type Meter struct {
+	pool   *Pool
+	before tally
+	taken  uint64
+}
+
+// Meter begins to count.
+func (p *Pool) Meter() *Meter {
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
+	before := p.total
+	before.sites = nil
+	return &Meter{pool: p, before: before, taken: p.taken}
+}
+
+// Usage is what was used since the Meter was made. Leases that were out already count in Leased and Peak.
+func (m *Meter) Usage() Usage {
+	p := m.pool
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
+	u := p.total.since(m.before, p)
+	u.Peak = m.before.leased
+	for _, k := range p.peaks {
+		if k.taken > m.taken {
+			u.Peak = max(u.Peak, k.leased)
+			break
+		}
+	}
+	return u
 }
 
 type watch struct {
@@ -53,13 +127,8 @@ func (t *Table) Unwatch(id label.ID) {
 	t.mu.Lock()
 	delete(t.watch, id)
 	t.mu.Unlock()
-	if t.watching.Add(-1) > 0 {
-		return
-	}
-	for _, l := range t.All(nil) { // Now may lock the table itself
-		if l.Now() != Held {
-			l.forget()
-		}
+	if t.watching.Add(-1) == 0 {
+		t.sweep()
 	}
 }
 
@@ -73,63 +142,55 @@ func (t *Table) Used(id label.ID) []Usage {
 	}
 	out := make([]Usage, 0, len(w.use))
 	for p, y := range w.use {
-		out = append(out, y.usage(p))
+		out = append(out, y.since(tally{}, p))
 	}
-	slices.SortFunc(out, func(a, b Usage) int { return int(a.Pool.id) - int(b.Pool.id) })
+	slices.SortFunc(out, func(a, b Usage) int { return cmp.Compare(a.Pool.id, b.Pool.id) })
 	return out
 }
 
-// Usage is what was used of the pool since it was made.
-func (p *Pool) Usage() Usage {
-	p.table.mu.Lock()
-	defer p.table.mu.Unlock()
-	return p.total.usage(p)
-}
-
-// each calls f with every tally that an event of the pool under the watch counts in. t.mu is held.
-func (t *Table) each(p *Pool, id label.ID, f func(*tally)) {
-	f(&p.total)
+// tally gives what the watch has used of the pool; nil when there is no such watch. The table is locked.
+func (t *Table) tally(p *Pool, id label.ID) *tally {
 	if id == 0 {
-		return
+		return nil
 	}
-	if w := t.watch[id]; w != nil {
-		y := w.use[p]
-		if y == nil {
-			y = new(tally)
-			w.use[p] = y
-		}
-		f(y)
+	w := t.watch[id]
+	if w == nil {
+		return nil
 	}
+	y := w.use[p]
+	if y == nil {
+		y = new(tally)
+		w.use[p] = y
+	}
+	return y
 }
 
 // Request counts one request that the watch sent.
-func (p *Pool) Request(id label.ID) { p.count(id, func(y *tally) { y.requests++ }) }
-
-// Dialed counts a connection that was opened for a request.
-func (p *Pool) Dialed(id label.ID) { p.count(id, func(y *tally) { y.dialed++ }) }
-
-// Reused counts a request on a connection that had served another before.
-func (p *Pool) Reused(id label.ID) { p.count(id, func(y *tally) { y.reused++ }) }
-
-// ClosedEarly counts a lease that was closed before its end, and keeps where it was taken.
-func (p *Pool) ClosedEarly(l *Lease) {
-	p.count(l.test, func(y *tally) {
-		y.early++
-		if len(y.sites) < maxEarly {
-			y.sites = append(y.sites, slices.Clone(l.PCs()))
-		}
-	})
-}
-
-func (p *Pool) count(id label.ID, f func(*tally)) {
+func (p *Pool) Request(id label.ID) {
 	p.table.mu.Lock()
-	p.table.each(p, id, f)
+	p.total.requests++
+	if y := p.table.tally(p, id); y != nil {
+		y.requests++
+	}
 	p.table.mu.Unlock()
 }
 
-// ResetPeak begins a new count of the most leases out at one moment, for the pool as a whole.
-func (p *Pool) ResetPeak() {
+// Dialed counts a connection that was opened for a request.
+func (p *Pool) Dialed(id label.ID) {
 	p.table.mu.Lock()
-	p.total.peak = p.total.leased
+	p.total.dialed++
+	if y := p.table.tally(p, id); y != nil {
+		y.dialed++
+	}
+	p.table.mu.Unlock()
+}
+
+// Reused counts a request on a connection that had served another before.
+func (p *Pool) Reused(id label.ID) {
+	p.table.mu.Lock()
+	p.total.reused++
+	if y := p.table.tally(p, id); y != nil {
+		y.reused++
+	}
 	p.table.mu.Unlock()
 }

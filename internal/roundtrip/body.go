@@ -1,17 +1,14 @@
 package roundtrip
 
 import (
-	"errors"
 	"io"
 	"net/http"
-	"sync/atomic"
 )
 
 // body passes everything on to the body that the transport gave, and watches for its end.
 type body struct {
-	rc   io.ReadCloser
-	r    *response
-	done atomic.Bool // closed
+	rc io.ReadCloser
+	r  *response
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -19,88 +16,178 @@ func (b *body) Read(p []byte) (int, error) {
 	if n > 0 {
 		b.r.read.Add(int64(n))
 	}
-	if err != nil {
-		b.ended(err)
+	switch {
+	case err == nil:
+	case err == io.EOF:
+		b.eof()
+	default:
+		b.r.readError(err)
 	}
 	return n, err
-}
-
-// ended: net/http gives the connection up at any read error, and back to its pool at EOF. A body after 101 is the
-// connection itself and ends by Close alone; so does one whose reader was only told to wait no longer.
-func (b *body) ended(err error) {
-	if b.r.status == http.StatusSwitchingProtocols || errors.Is(err, http.ErrBodyReadAfterClose) {
-		return
-	}
-	if b.r.end.CompareAndSwap(nil, &err) && !b.done.Load() {
-		b.r.returned.Store(true)
-		b.r.Return()
-	}
 }
 
 func (b *body) Close() error {
-	if b.done.Swap(true) {
+	if b.r.closing.Swap(true) {
 		return b.rc.Close()
 	}
-	early := b.r.end.Load() == nil && !b.r.returned.Load() && b.r.status != http.StatusSwitchingProtocols
-	err := b.rc.Close()
-	if early {
-		b.r.tracker.pool.ClosedEarly(&b.r.Lease)
-	}
-	b.r.Release()
-	return err
+	defer b.r.isClosed(b.r.early())
+	return b.rc.Close()
 }
 
-func (b *body) writeTo(w io.Writer) (int64, error) {
-	n, err := b.rc.(io.WriterTo).WriteTo(w)
-	b.r.read.Add(n)
-	if err == nil {
-		err := io.EOF // WriteTo reads to the end
-		b.ended(err)
+// eof: a body after 101 is the connection itself and ends by Close alone.
+func (b *body) eof() {
+	if b.r.status != http.StatusSwitchingProtocols && !b.r.closing.Load() {
+		b.r.ended(sawEOF)
 	}
-	return n, err
 }
 
-func (b *body) write(p []byte) (int, error) { return b.rc.(io.Writer).Write(p) }
-
-func (b *body) closeWrite() error { return b.rc.(closeWriter).CloseWrite() }
-
-func (b *body) seek(off int64, whence int) (int64, error) { return b.rc.(io.Seeker).Seek(off, whence) }
+// tracked finds the wrapper in a body of ours, whatever optional methods it has.
+func (b *body) tracked() *body { return b }
 
 type closeWriter interface{ CloseWrite() error }
 
 // The optional methods that bodies have in the wild: io.Writer and CloseWrite after 101 (net/http), io.WriterTo and
-// io.Seeker from mock transports. A wrapper has a method exactly when the body below has it.
+// io.Seeker from mock transports. A wrapper has each of them exactly when the body below has it.
 type (
-	withWrite      struct{ *body }
-	withCloseWrite struct{ withWrite }
-	withWriteTo    struct{ *body }
-	withSeek       struct{ *body }
-	withBoth       struct{ withWriteTo }
+	canWrite      struct{ to io.Writer }
+	canCloseWrite struct{ to closeWriter }
+	canWriteTo    struct{ b *body }
+	canSeek       struct{ to io.Seeker }
 )
 
-func (b withWrite) Write(p []byte) (int, error)              { return b.write(p) }
-func (b withCloseWrite) CloseWrite() error                   { return b.closeWrite() }
-func (b withWriteTo) WriteTo(w io.Writer) (int64, error)     { return b.writeTo(w) }
-func (b withSeek) Seek(off int64, whence int) (int64, error) { return b.seek(off, whence) }
-func (b withBoth) Seek(off int64, whence int) (int64, error) { return b.seek(off, whence) }
+func (c canWrite) Write(p []byte) (int, error)              { return c.to.Write(p) }
+func (c canCloseWrite) CloseWrite() error                   { return c.to.CloseWrite() }
+func (c canSeek) Seek(off int64, whence int) (int64, error) { return c.to.Seek(off, whence) }
+
+func (c canWriteTo) WriteTo(w io.Writer) (int64, error) { return c.b.writeTo(w) }
+
+type bodyWriterTo struct{ *body }
+
+func (b bodyWriterTo) WriteTo(w io.Writer) (int64, error) { return b.writeTo(w) }
+
+func (b *body) writeTo(w io.Writer) (int64, error) {
+	n, err := b.rc.(io.WriterTo).WriteTo(w)
+	b.r.read.Add(n)
+	if err == nil { // it reads to the end; an error may be the writer's
+		b.eof()
+	}
+	return n, err
+}
 
 func newBody(r *response, rc io.ReadCloser) io.ReadCloser {
+	// A mock that gives the same response again gives the body of the last time, ours: do not wrap it once more.
+	if t, ok := rc.(interface{ tracked() *body }); ok && t.tracked().r.tracker == r.tracker && t.tracked().r.closed.Load() {
+		rc = t.tracked().rc
+	}
 	b := &body{rc: rc, r: r}
-	_, write := rc.(io.Writer)
-	_, closeWrite := rc.(closeWriter)
-	_, writeTo := rc.(io.WriterTo)
-	_, seek := rc.(io.Seeker)
-	switch {
-	case write && closeWrite:
-		return withCloseWrite{withWrite{b}}
+	const write, closeWrite, writeTo, seek = 1, 2, 4, 8
+	var has int
+	w, ok := rc.(io.Writer)
+	if ok {
+		has |= write
+	}
+	cw, ok := rc.(closeWriter)
+	if ok {
+		has |= closeWrite
+	}
+	if _, ok := rc.(io.WriterTo); ok {
+		has |= writeTo
+	}
+	s, ok := rc.(io.Seeker)
+	if ok {
+		has |= seek
+	}
+	cW, cC, cT, cS := canWrite{w}, canCloseWrite{cw}, canWriteTo{b}, canSeek{s}
+	switch has {
 	case write:
-		return withWrite{b}
-	case writeTo && seek:
-		return withBoth{withWriteTo{b}}
-	case writeTo:
-		return withWriteTo{b}
+		return struct {
+			*body
+			canWrite
+		}{b, cW}
+	case closeWrite:
+		return struct {
+			*body
+			canCloseWrite
+		}{b, cC}
+	case write | closeWrite:
+		return struct {
+			*body
+			canWrite
+			canCloseWrite
+		}{b, cW, cC}
+	case writeTo: // many mocks; this one costs no allocation of its own
+		return bodyWriterTo{b}
+	case write | writeTo:
+		return struct {
+			*body
+			canWrite
+			canWriteTo
+		}{b, cW, cT}
+	case closeWrite | writeTo:
+		return struct {
+			*body
+			canCloseWrite
+			canWriteTo
+		}{b, cC, cT}
+	case write | closeWrite | writeTo:
+		return struct {
+			*body
+			canWrite
+			canCloseWrite
+			canWriteTo
+		}{b, cW, cC, cT}
 	case seek:
-		return withSeek{b}
+		return struct {
+			*body
+			canSeek
+		}{b, cS}
+	case write | seek:
+		return struct {
+			*body
+			canWrite
+			canSeek
+		}{b, cW, cS}
+	case closeWrite | seek:
+		return struct {
+			*body
+			canCloseWrite
+			canSeek
+		}{b, cC, cS}
+	case write | closeWrite | seek:
+		return struct {
+			*body
+			canWrite
+			canCloseWrite
+			canSeek
+		}{b, cW, cC, cS}
+	case writeTo | seek:
+		return struct {
+			*body
+			canWriteTo
+			canSeek
+		}{b, cT, cS}
+	case write | writeTo | seek:
+		return struct {
+			*body
+			canWrite
+			canWriteTo
+			canSeek
+		}{b, cW, cT, cS}
+	case closeWrite | writeTo | seek:
+		return struct {
+			*body
+			canCloseWrite
+			canWriteTo
+			canSeek
+		}{b, cC, cT, cS}
+	case write | closeWrite | writeTo | seek:
+		return struct {
+			*body
+			canWrite
+			canCloseWrite
+			canWriteTo
+			canSeek
+		}{b, cW, cC, cT, cS}
 	}
 	return b
 }

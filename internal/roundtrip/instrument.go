@@ -30,7 +30,7 @@ func Instrument(tr *http.Transport, name string) (k *Tracker, err error) {
 	if k := instrumented.by[key]; k != nil {
 		return k, nil
 	}
-	k = New(name, sizeOf(key))
+	k = New(name, SizeOf(tr))
 	defer func() {
 		if p := recover(); p != nil {
 			k, err = nil, fmt.Errorf("the transport has a handler for http already, set with RegisterProtocol (%v)", p)
@@ -49,14 +49,10 @@ func Instrument(tr *http.Transport, name string) (k *Tracker, err error) {
 	return k, nil
 }
 
-// Instrumented gives the tracker of a transport that Instrument took over, or nil.
-func Instrumented(tr *http.Transport) *Tracker {
-	instrumented.Lock()
-	defer instrumented.Unlock()
-	return instrumented.by[weak.Make(tr)]
-}
-
-func sizeOf(key weak.Pointer[http.Transport]) func() int {
+// SizeOf gives a function that says how many connections the transport opens to one host at most. It does not keep the
+// transport alive.
+func SizeOf(tr *http.Transport) func() int {
+	key := weak.Make(tr)
 	return func() int {
 		if tr := key.Value(); tr != nil {
 			return tr.MaxConnsPerHost
@@ -72,7 +68,7 @@ type again struct {
 }
 
 func (a *again) RoundTrip(req *http.Request) (*http.Response, error) {
-	if Marked(req) || !lease.Live.Watching() && !a.tracker.always.Load() {
+	if sentBy(req, a.tr) || !lease.Live.Watching() && !a.tracker.always.Load() {
 		return nil, http.ErrSkipAltProtocol
 	}
 	return a.tracker.Do(req, a.tr, 1)

@@ -6,15 +6,10 @@
 package roundtrip
 
 import (
-	"context"
-	"net"
 	"net/http"
 	"net/http/httptrace"
-	"net/netip"
-	"net/url"
 	"sync/atomic"
 
-	"github.com/leakgate/leakgate/internal/goroutine"
 	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/lease"
 )
@@ -46,17 +41,26 @@ func (k *Tracker) Do(req *http.Request, next http.RoundTripper, skip int) (*http
 	owner := label.Owner()
 	k.pool.Request(owner)
 
-	r := &response{tracker: k, owner: owner, method: req.Method}
-	if req.URL != nil {
-		r.url = *req.URL
+	ctx := req.Context()
+	r := &response{tracker: k, owner: owner, ctx: ctx, method: req.Method}
+	if u := req.URL; u != nil {
+		r.path, r.rawPath, r.query = u.Path, u.RawPath, u.RawQuery
 	}
-	r.ctx = req.Context()
-	r.mark = mark{Context: r.ctx, url: req.URL}
+	outer := markOf(ctx)
 	r.trace.GotConn = r.gotConn
+	r.trace.GotFirstResponseByte = r.gotFirstByte
 	r.trace.PutIdleConn = r.putIdleConn
+	r.mark.Context, r.mark.r, r.mark.next = ctx, r, next
+	if traceKey == nil || httptrace.ContextClientTrace(ctx) != nil {
+		r.mark.Context = httptrace.WithClientTrace(ctx, &r.trace) // the caller's hooks are added to ours
+	}
 
-	sent := req.WithContext(httptrace.WithClientTrace(&r.mark, &r.trace))
+	sent := req.WithContext(&r.mark)
 	resp, err := next.RoundTrip(sent)
+	r.mark.over.Store(true)
+	if r.gotReused() {
+		k.pool.Reused(owner)
+	}
 	if resp == nil {
 		return resp, err
 	}
@@ -66,18 +70,26 @@ func (k *Tracker) Do(req *http.Request, next http.RoundTripper, skip int) (*http
 	if err != nil || !mustClose(req, resp) {
 		return resp, err
 	}
-	r.status, r.statusText, r.proto, r.length = resp.StatusCode, resp.Status, resp.Proto, resp.ContentLength
+	r.status, r.proto, r.length = resp.StatusCode, resp.Proto, resp.ContentLength
 	r.server = resp.Header.Get("Server")
+	r.buffered = r.end.Load() != open // by a RoundTripper between
 	resp.Body = newBody(r, resp.Body)
-	k.pool.Take(&r.Lease, r, skip+1)
-	if r.returned.Load() { // the connection went back before the lease was taken
+	k.pool.TakeFor(owner, &r.Lease, r, skip+1)
+	if r.end.Load() != open { // the connection went back before the lease was taken
 		r.Return()
+	}
+	if inner := r.mark.inner.Load(); inner != nil {
+		r.Cover(&inner.Lease)
+	}
+	if outer != nil && !outer.over.Load() {
+		outer.inner.Store(r)
 	}
 	return resp, nil
 }
 
 // mustClose says whether the response holds something until its body is closed. Without a body net/http has its
-// connection back before the caller sees the response (transport.go, readLoop).
+// connection back before the caller sees the response (transport.go, readLoop), and the body is http.NoBody. A mock often
+// leaves ContentLength unset, which is no Content-Length of 0.
 func mustClose(req *http.Request, resp *http.Response) bool {
 	switch {
 	case resp.Body == nil || resp.Body == http.NoBody:
@@ -87,77 +99,5 @@ func mustClose(req *http.Request, resp *http.Response) bool {
 	case req.Method == http.MethodHead, resp.StatusCode == http.StatusNoContent, resp.StatusCode == http.StatusNotModified:
 		return false
 	}
-	return resp.ContentLength != 0
-}
-
-// mark is the context of a request that is tracked already, so that an instrumented transport below lets it pass.
-type mark struct {
-	context.Context
-	url *url.URL
-}
-
-type markKey struct{}
-
-func (m *mark) Value(key any) any {
-	if key == (markKey{}) {
-		return m
-	}
-	return m.Context.Value(key)
-}
-
-// Marked says that the request is tracked by a Do above. A RoundTripper between may send requests of its own with the
-// same context (to fetch a token, say); those have another URL and are not marked.
-func Marked(req *http.Request) bool {
-	m, ok := req.Context().Value(markKey{}).(*mark)
-	return ok && m.url == req.URL
-}
-
-// gotConn runs on the goroutine that sends the request, before it is sent.
-func (r *response) gotConn(info httptrace.GotConnInfo) {
-	if info.Reused {
-		r.tracker.pool.Reused(r.owner)
-	} else {
-		r.tracker.pool.Dialed(r.owner)
-	}
-	c := connOf{local: addrPort(info.Conn.LocalAddr()), remote: addrPort(info.Conn.RemoteAddr())}
-	if info.Reused {
-		c.loop = loops.get(c.local, c.remote)
-	} else {
-		// The first response byte is seen by the goroutine that reads the connection: the one chance to learn its ID.
-		before := r.trace.GotFirstResponseByte
-		r.trace.GotFirstResponseByte = func() {
-			r.learnLoop()
-			if before != nil {
-				before()
-			}
-		}
-	}
-	r.mu.Lock()
-	r.conn = c
-	r.mu.Unlock()
-}
-
-func (r *response) learnLoop() {
-	var buf [64]byte
-	id := goroutine.CurrentID(buf[:])
-	r.mu.Lock()
-	r.conn.loop = id
-	c := r.conn
-	r.mu.Unlock()
-	loops.put(c.local, c.remote, id)
-}
-
-// putIdleConn runs on the goroutine that reads the connection, when net/http has it back: at EOF as net/http sees it,
-// which a decoder above may never see.
-func (r *response) putIdleConn(error) {
-	r.returned.Store(true)
-	r.Return()
-}
-
-func addrPort(a net.Addr) netip.AddrPort {
-	if t, ok := a.(*net.TCPAddr); ok {
-		ap := t.AddrPort()
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-	}
-	return netip.AddrPort{}
+	return resp.ContentLength != 0 || resp.Header.Get("Content-Length") != "0"
 }
