@@ -14,6 +14,7 @@ import (
 	"github.com/leakgate/leakgate/internal/lease"
 	"github.com/leakgate/leakgate/internal/process"
 	"github.com/leakgate/leakgate/internal/report"
+	"github.com/leakgate/leakgate/internal/roundtrip"
 	"github.com/leakgate/leakgate/internal/socket"
 )
 
@@ -72,23 +73,21 @@ func allSockets() (out []socket.Ref) {
 	return out
 }
 
-// newLeases lists the tracked leases taken since the watch began, each once.
+// newLeases lists the tracked leases taken since the watch began: of all pools, or of those that the probes name.
 func (w *watch) newLeases() []*lease.Lease {
-	if w.cfg.instead || !w.wants(HTTPResponse) {
-		var out []*lease.Lease
-		for _, ps := range w.probes {
-			p, ok := ps.probe.(leaser)
-			if !ok {
-				continue
-			}
-			pool := p.LeasePool()
-			out = append(out, lease.Live.All(func(l *lease.Lease) bool {
-				return l.Pool() == pool && l.ID() > w.base.leases
-			})...)
+	every := w.wants(HTTPResponse)
+	pools := make(map[*lease.Pool]bool)
+	for _, ps := range w.probes {
+		if p, ok := ps.probe.(leaser); ok {
+			pools[p.LeasePool()] = true
 		}
-		return out
 	}
-	return lease.Live.All(func(l *lease.Lease) bool { return l.ID() > w.base.leases })
+	if !every && len(pools) == 0 {
+		return nil
+	}
+	return lease.Live.All(func(l *lease.Lease) bool {
+		return l.ID() > w.base.leases && (every || pools[l.Pool()])
+	})
 }
 
 // leaser is a probe of this module whose resources are tracked leases: the check explains them with all it knows.
@@ -132,13 +131,19 @@ func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.
 	}
 	others := fold.Blame{Other: true}
 
+	fails := make(map[*lease.Pool]bool)
+	for _, ps := range w.probes {
+		if p, ok := ps.probe.(leaser); ok && p.FailUnclosed() {
+			fails[p.LeasePool()] = true
+		}
+	}
 	for _, l := range leases {
 		now := l.Now()
 		if now == lease.Released {
 			continue
 		}
 		b := w.blameLease(l, unknown)
-		in.Leases = append(in.Leases, fold.Lease{ID: l.ID(), PCs: l.PCs(), Info: l.Info(), Now: now, Blame: b})
+		in.Leases = append(in.Leases, fold.Lease{ID: l.ID(), PCs: l.PCs(), Info: l.Info(), Now: now, Blame: b, Fail: fails[l.Pool()]})
 	}
 	for _, r := range fresh {
 		if s, ok := socket.Describe(r); ok {
@@ -163,6 +168,7 @@ func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.
 		}
 		in.Goroutines = append(in.Goroutines, fold.Goroutine{Goroutine: f.Goroutine, Role: f.role, Blame: b, Older: f.older})
 	}
+	in.ConnOf = roundtrip.ConnOf
 	in.IdleBefore = func() map[netip.AddrPort]int { return idleBefore(fresh) }
 	return in
 }
@@ -272,18 +278,9 @@ func (w *watch) explain(s *sight, probed []probedID) {
 			leaks = append(leaks, fromPublic(l, p, b))
 		}
 	}
-	failUnclosed := false
-	for _, ps := range w.probes {
-		if p, ok := ps.probe.(leaser); ok && p.FailUnclosed() {
-			failUnclosed = true
-		}
-	}
 	ignored := make(map[string]int)
 	keep := leaks[:0]
 	for _, l := range leaks {
-		if failUnclosed {
-			l.Note = false
-		}
 		if !w.cfg.wants(Kind(l.Kind)) || w.known(l) {
 			continue
 		}

@@ -44,6 +44,7 @@ type Lease struct {
 	Info  lease.Info
 	Now   lease.State
 	Blame Blame
+	Fail  bool // never closed is a leak, also when nothing is held
 }
 
 // Socket is a socket that is new.
@@ -69,6 +70,8 @@ type Input struct {
 	// IdleBefore counts, by peer, the connections that were open before, for the rule on idle connections that grow.
 	// It is asked for only when there are new ones.
 	IdleBefore func() map[netip.AddrPort]int
+	// ConnOf gives the ends of the connection that a goroutine reads, when that is known; it may be nil.
+	ConnOf func(goroutine uint64) (local, remote netip.AddrPort, ok bool)
 	// Openers is how many database/sql pools are known and explain a connectionOpener each.
 	Openers int
 }

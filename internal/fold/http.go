@@ -44,7 +44,7 @@ func (f *folder) leases() {
 		}
 		leak := report.Leak{
 			Kind: l.Info.Kind, Code: l.Info.Code, Class: "tracked", Summary: l.Info.Summary, State: l.Info.State,
-			Hint: l.Info.Hint, Why: l.Info.Note, Note: l.Now != lease.Held, Rank: rankResponse,
+			Hint: l.Info.Hint, Why: l.Info.Note, Note: l.Now != lease.Held && !l.Fail, Rank: rankResponse,
 			Keys: []report.Key{{List: "lease", ID: l.ID}},
 			All:  callsite.Expand(l.PCs),
 		}
@@ -115,6 +115,17 @@ func (f *folder) takePair(loop *Goroutine) []report.Key {
 	return keys
 }
 
+// connOf takes the connection that a loop of net/http reads: the one that is known to be, or any, since how many there
+// are is known.
+func (f *folder) connOf(g *Goroutine) *conn {
+	if f.in.ConnOf != nil {
+		if local, remote, ok := f.in.ConnOf(g.ID); ok {
+			return f.take(local, remote)
+		}
+	}
+	return f.takeAny(isTCP)
+}
+
 // serverSide takes the goroutines that serve one connection in this process. Which connection a goroutine serves is not
 // in its stack; how many serve is.
 func (f *folder) serverSide() []report.Key {
@@ -141,11 +152,10 @@ const wrapIt = "the transport is not tracked; wrap it to get the line: t.Cleanup
 func (f *folder) untracked() {
 	f.each(goroutine.RoleClientLeased, func(g *Goroutine) {
 		keys := f.takePair(g)
+		c := f.connOf(g)
 		if g.Blame.Other {
-			f.takeAny(isTCP)
 			return
 		}
-		c := f.takeAny(isTCP)
 		if c != nil && c.b != nil {
 			keys = append(keys, f.serverSide()...)
 		}
@@ -340,7 +350,7 @@ func (f *folder) idle() {
 	f.each(goroutine.RoleClientIdle, func(g *Goroutine) {
 		keys := f.takePair(g)
 		f.out.Idle++
-		c := f.takeAny(isTCP)
+		c := f.connOf(g)
 		if c == nil || g.Blame.Other {
 			return
 		}

@@ -82,6 +82,18 @@ func (t *connTable) learn(c connOf) {
 	}
 }
 
+// ConnOf gives the two ends of the tracked connection that a goroutine of net/http reads; ok is false when it is not known.
+func ConnOf(goroutine uint64) (local, remote netip.AddrPort, ok bool) {
+	conns.mu.Lock()
+	defer conns.mu.Unlock()
+	for _, c := range conns.by {
+		if c.loop == goroutine && goroutine != 0 {
+			return c.local, c.remote, true
+		}
+	}
+	return netip.AddrPort{}, netip.AddrPort{}, false
+}
+
 // tcpOf finds the TCP connection below, as far as it is shown: TLS shows it.
 func tcpOf(nc net.Conn) *net.TCPConn {
 	for range 4 {
