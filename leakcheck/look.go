@@ -24,6 +24,7 @@ type sight struct {
 	unknown []report.Leak // of nobody in particular, while others ran
 	notes   []report.Leak // nothing is held now
 	ignored []report.Ignored
+	excused []report.Key // what the ignored entries are made of
 	errs    []error
 	input   fold.Input // what the leaks were made of
 	fresh   []socket.Ref
@@ -286,6 +287,7 @@ func (w *watch) explain(s *sight, probed []probedID) {
 		}
 		if r := w.ignoredBy(&l); r != "" {
 			ignored[r] += max(l.Count, 1)
+			s.excused = append(s.excused, l.Keys...)
 			continue
 		}
 		keep = append(keep, l)

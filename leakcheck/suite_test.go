@@ -145,6 +145,20 @@ func TestBenchmarks(t *testing.T) {
 	assert.Contains(t, out, "goroutine suite.blocked has not ended")
 }
 
+// TestMainKeepsIgnores: what a test ignores is not reported at the end of the run.
+func TestMainKeepsIgnores(t *testing.T) {
+	out, passed := run(t, "main", "-test.run=TestIgnores")
+	assert.True(t, passed, out)
+	assert.Equal(t, "PASS\n", out)
+}
+
+// TestFuzzing: neither the coordinator's goroutines nor the workers' are leaks.
+func TestFuzzing(t *testing.T) {
+	out, passed := run(t, "main", "-test.run=XXX", "-test.fuzz=FuzzClean$", "-test.fuzztime=200x", "-test.fuzzcachedir="+t.TempDir())
+	assert.True(t, passed, out)
+	assert.NotContains(t, out, "leakcheck:")
+}
+
 // TestProfiles: what go test itself runs for its flags is no leak.
 func TestProfiles(t *testing.T) {
 	dir := t.TempDir()
