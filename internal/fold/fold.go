@@ -84,7 +84,8 @@ type Output struct {
 
 type folder struct {
 	in    Input
-	conns []*conn // connections made of the sockets
+	conns []*conn          // connections made of the sockets
+	known map[uint64]*conn // by the goroutine that reads them
 	out   Output
 }
 
@@ -94,6 +95,7 @@ func Fold(in Input) Output {
 	f := &folder{in: in}
 	f.connect()
 	f.leases()
+	f.reserve()
 	f.untracked()
 	f.streams()
 	f.servers()

@@ -118,12 +118,27 @@ func (f *folder) takePair(loop *Goroutine) []report.Key {
 // connOf takes the connection that a loop of net/http reads: the one that is known to be, or any, since how many there
 // are is known.
 func (f *folder) connOf(g *Goroutine) *conn {
-	if f.in.ConnOf != nil {
-		if local, remote, ok := f.in.ConnOf(g.ID); ok {
-			return f.take(local, remote)
-		}
+	if c, known := f.known[g.ID]; known {
+		return c
 	}
 	return f.takeAny(isTCP)
+}
+
+// reserve takes the connections of which it is known who reads them, so that nobody else guesses them to be his.
+func (f *folder) reserve() {
+	f.known = make(map[uint64]*conn)
+	if f.in.ConnOf == nil {
+		return
+	}
+	for i := range f.in.Goroutines {
+		g := &f.in.Goroutines[i]
+		if g.taken || g.Role != goroutine.RoleClientLeased && g.Role != goroutine.RoleClientIdle {
+			continue
+		}
+		if local, remote, ok := f.in.ConnOf(g.ID); ok {
+			f.known[g.ID] = f.take(local, remote)
+		}
+	}
 }
 
 // serverSide takes the goroutines that serve one connection in this process. Which connection a goroutine serves is not
