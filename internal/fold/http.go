@@ -121,7 +121,15 @@ func (f *folder) connOf(g *Goroutine) *conn {
 	if c, known := f.known[g.ID]; known {
 		return c
 	}
-	return f.takeAny(isTCP)
+	return f.takeHTTP()
+}
+
+// takeHTTP takes a connection that may be one of HTTP: over TCP, or else over a unix socket.
+func (f *folder) takeHTTP() *conn {
+	if c := f.takeAny(isTCP); c != nil {
+		return c
+	}
+	return f.takeAny(isStream)
 }
 
 // reserve takes the connections of which it is known who reads them, so that nobody else guesses them to be his.
@@ -232,14 +240,14 @@ func (f *folder) streams() {
 	f.each(goroutine.RoleH2ClientConn, func(g *Goroutine) {
 		g.taken = true
 		f.out.Idle++
-		f.takeAny(isTCP)
+		f.takeHTTP()
 	})
 	f.each(goroutine.RoleClientDial, func(g *Goroutine) {
 		if len(user(g)) > 0 {
 			return // a dialer of the user's hangs: its own stack says more
 		}
 		g.taken = true
-		c := f.takeAny(isTCP)
+		c := f.takeHTTP()
 		f.add(g.Blame, report.Leak{
 			Kind: "goroutine", Code: CodeGoroutine, Class: "http dial", Rank: rankGoroutine,
 			Summary: "net/http is still dialling a connection that a request asked for",
@@ -371,6 +379,9 @@ func (f *folder) idle() {
 		}
 		if c.b != nil {
 			f.serverSide()
+		}
+		if !isTCP(c) {
+			return // a unix socket has no address of the peer to count by
 		}
 		peer := f.peer(c)
 		perPeer[peer] = append(perPeer[peer], c)
