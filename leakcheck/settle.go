@@ -15,8 +15,10 @@ import (
 
 // How a check waits for what is winding down.
 const (
-	minLooks   = 5                // never gives up before this many looks
-	firstPause = time.Millisecond // grows each time
+	minLooks   = 5                     // never gives up before this many looks,
+	slowLook   = 10 * time.Millisecond // or, when a look takes longer than this,
+	minSlow    = 3                     // before this many
+	firstPause = time.Millisecond      // grows each time
 	growPause  = 3
 	maxPause   = 64 * time.Millisecond
 	minStable  = 100 * time.Millisecond // at least this long without a change
@@ -55,15 +57,15 @@ func (w *watch) settle(first sight, look func() sight) outcome {
 	end := w.deadline(start)
 	stable := max(minStable, w.cfg.wait/10)
 	changed, mark := start, signature(o.leaks)
-	pause := firstPause
+	pause, least := firstPause, minLooks
 	for {
 		now := time.Now()
 		calm := !anyMoving(o.leaks) && now.Sub(changed) >= stable
-		if o.looks >= minLooks && (calm || !now.Before(end)) {
+		if o.looks >= least && (calm || !now.Before(end)) {
 			break
 		}
 		sleep := pause
-		if left := end.Sub(now); o.looks >= minLooks && left < sleep {
+		if left := end.Sub(now); o.looks >= least && left < sleep {
 			sleep = left
 		}
 		if left := stable - now.Sub(changed); !anyMoving(o.leaks) && left < sleep {
@@ -72,10 +74,14 @@ func (w *watch) settle(first sight, look func() sight) outcome {
 		time.Sleep(sleep)
 		pause = min(pause*growPause, maxPause)
 
+		began := time.Now()
 		o.sight = look()
 		o.looks++
 		if len(o.leaks) == 0 {
 			break
+		}
+		if cost := time.Since(began); cost > slowLook { // thousands of goroutines: looking must not be all that it does
+			pause, least = max(pause, cost), minSlow
 		}
 		if s := signature(o.leaks); s != mark {
 			changed, mark = time.Now(), s
