@@ -2,6 +2,7 @@ package leakcheck
 
 import (
 	"runtime"
+	"sync"
 
 	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/lease"
@@ -10,6 +11,7 @@ import (
 
 // Snapshot is what the process held at one moment.
 type Snapshot struct {
+	mu  sync.Mutex
 	w   *watch
 	err error
 }
@@ -28,8 +30,11 @@ func Take(opts ...Option) *Snapshot {
 func (s *Snapshot) Err() error { return s.err }
 
 // Leaks gives what is held now, was not held when the snapshot was taken, and is no idle pooled connection; worst first. It
-// waits for what is winding down, as Wait says; with Wait(0) it looks once. It may be called again.
+// waits for what is winding down, as Wait says; with Wait(0) it looks once. It may be called again, and by several
+// goroutines.
 func (s *Snapshot) Leaks() []Leak {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	o := s.w.result()
 	runtime.KeepAlive(s)
 	if len(o.leaks) == 0 && s.err == nil {
@@ -67,6 +72,9 @@ func Check(opts ...Option) error {
 	}
 	w := begin("", nil, cfg, false)
 	defer w.end()
+	if err := cfg.err(); err != nil {
+		return err
+	}
 	w.base = baseline{goroutines: goroutineBase{set: &idSet{}}, sockets: standardSockets()}
 	for _, p := range w.probes {
 		clear(p.held)

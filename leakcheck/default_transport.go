@@ -6,11 +6,14 @@ import (
 	"github.com/leakgate/leakgate/internal/roundtrip"
 )
 
+// original is http.DefaultTransport as the program started with it.
+var original = http.DefaultTransport
+
 // coverDefaultTransport makes http.DefaultTransport track its plain-http responses. Its type and value stay what they are;
-// a test may have put something else there, which is then left alone.
+// what a test has put there instead is left alone, because it cannot be undone and the test may register a handler itself.
 func coverDefaultTransport() {
 	tr, ok := http.DefaultTransport.(*http.Transport)
-	if !ok || tr == nil {
+	if !ok || tr == nil || http.DefaultTransport != original {
 		return
 	}
 	// An error says that the program has a handler for "http" of its own: its responses are seen as those of any other

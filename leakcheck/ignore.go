@@ -16,9 +16,9 @@ type Matcher struct {
 // String says what the matcher picks.
 func (m Matcher) String() string { return m.text }
 
-// Func matches a leak that has a function of this name in its stack, user's or not. The pattern is the full name as
-// the report prints it with its import path ("example.com/app/worker.(*Pool).run"), or ends in "..." and matches every
-// name that begins so.
+// Func matches a leak that has a function of this name in its stack, user's or not. The pattern is the full name with its
+// import path ("example.com/app/worker.(*Pool).run"), or the name as the report prints it ("worker.(*Pool).run"), or ends in
+// "..." and matches every name that begins so.
 func Func(pattern string) Matcher {
 	return patternMatcher("Func", pattern, func(l *Leak, is func(string) bool) bool {
 		for _, s := range l.all {
@@ -65,6 +65,9 @@ func Site(pattern string) Matcher {
 	})
 }
 
+// short is a function's name as a report prints it.
+func short(fn string) string { return fn[strings.LastIndexByte(fn, '/')+1:] }
+
 func patternMatcher(name, pattern string, match func(*Leak, func(string) bool) bool) Matcher {
 	m := Matcher{text: fmt.Sprintf("%s(%q)", name, pattern)}
 	prefix, isPrefix := strings.CutSuffix(pattern, "...")
@@ -76,9 +79,11 @@ func patternMatcher(name, pattern string, match func(*Leak, func(string) bool) b
 	case strings.ContainsAny(pattern, "*?^$|\\") && !strings.Contains(pattern, "(*"):
 		m.err = fmt.Errorf("leakcheck.%s(%q): a pattern is no regular expression and no glob: give a full name, or a beginning that ends in \"...\"", name, pattern)
 	}
-	is := func(s string) bool { return s == pattern }
+	is := func(s string) bool { return s == pattern || short(s) == pattern }
 	if isPrefix {
-		is = func(s string) bool { return s != "" && strings.HasPrefix(s, prefix) }
+		is = func(s string) bool {
+			return s != "" && (strings.HasPrefix(s, prefix) || strings.HasPrefix(short(s), prefix))
+		}
 	}
 	m.match = func(l *Leak) bool { return match(l, is) }
 	return m

@@ -69,6 +69,9 @@ func each[T any](m *testing.M, field string, f func(*T)) {
 // mark labels the calling goroutine for a test. The test's goroutine ends with it, so that the label need not be taken off.
 func mark(name string) (restore func()) {
 	id := label.NewID()
+	registry.mu.Lock()
+	registry.tops[name] = true
+	registry.mu.Unlock()
 	registry.runsOn(id)
 	return label.Mark(id, name)
 }
@@ -82,6 +85,7 @@ func watchTest(t *testing.T) {
 		if parallel, known := isParallel(t); parallel || !known {
 			return
 		}
+		registry.leasedNow(goroutines.leased(), t.Name())
 		if err == nil {
 			fresh, _ := sockets.since(open)
 			for _, r := range fresh {
@@ -114,6 +118,22 @@ func (r *watches) saw(k report.Key, test string) {
 
 // maxFirst is when it is looked which of the resources that tests left open are still there.
 const maxFirst = 1 << 14
+
+// leasedNow notes the connections whose response is held at the end of a test that ran alone: the first test after which one
+// is held is the one that holds it.
+func (r *watches) leasedNow(ids []uint64, test string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	held := make(map[report.Key]bool, len(ids))
+	for _, id := range ids {
+		k := report.Key{List: "goroutine", ID: id}
+		held[k] = true
+		if _, ok := r.first[k]; !ok {
+			r.first[k] = test
+		}
+	}
+	maps.DeleteFunc(r.first, func(k report.Key, _ string) bool { return k.List == "goroutine" && !held[k] })
+}
 
 // seenIn gives the test that ran alone when the resource first showed, or "".
 func (r *watches) seenIn(k report.Key) string {

@@ -3,7 +3,6 @@ package leakcheck
 import (
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -37,7 +36,7 @@ func (s *sight) clean() bool {
 // look lists what is new since the watch began, sockets first: what nobody refers to may be gone at the next collection.
 func (w *watch) look() sight {
 	var s sight
-	if w.wants(Socket) {
+	if w.lists(Socket) && !w.base.noSockets {
 		s.fresh, _ = sockets.since(w.base.sockets) // an error was told when the watch began
 		if len(s.fresh) > 0 {
 			w.holdCollector()
@@ -45,13 +44,13 @@ func (w *watch) look() sight {
 	}
 	leases := w.newLeases()
 	var kids []process.Ref
-	if w.wants(Process) {
+	if w.lists(Process) && !w.base.noChildren {
 		kids, _ = children.since(w.base.children)
 	}
 	probed, errs := w.newProbed()
 	s.errs = errs
 	var gs []found
-	if w.wants(Goroutine) || w.wants(HTTPResponse) {
+	if w.lists(Goroutine) {
 		gs = goroutines.since(w.base.goroutines, w.looked || !w.exclusive())
 	}
 	w.looked = true
@@ -149,7 +148,7 @@ func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.
 	for _, r := range fresh {
 		if s, ok := socket.Describe(r); ok {
 			b := w.blameKey(report.Key{List: "socket", ID: r.Key()}, unknown)
-			if !w.wants(Socket) {
+			if !w.lists(Socket) {
 				b = others
 			}
 			in.Sockets = append(in.Sockets, fold.Socket{Socket: s, Blame: b})
@@ -164,13 +163,13 @@ func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.
 	}
 	for _, f := range gs {
 		b := others
-		if w.wants(Goroutine) || w.wants(HTTPResponse) && (f.role == goroutine.RoleClientLeased || f.role == goroutine.RoleH2ClientStream) {
+		if w.lists(Goroutine) {
 			b = w.blameGoroutine(f, unknown)
 		}
 		in.Goroutines = append(in.Goroutines, fold.Goroutine{Goroutine: f.Goroutine, Role: f.role, Blame: b, Older: f.older})
 	}
 	in.ConnOf = roundtrip.ConnOf
-	in.IdleBefore = func() map[netip.AddrPort]int { return idleBefore(fresh) }
+	in.SQLOpen = sqlOpen
 	return in
 }
 
@@ -191,7 +190,10 @@ func (w *watch) blameKey(k report.Key, unknown fold.Blame) fold.Blame {
 // blameGoroutine: labels are exact, and so is the goroutine that started it when it runs a test; without those, a function
 // of the test in the stack; without that, whoever ran alone.
 func (w *watch) blameGoroutine(f found, unknown fold.Blame) fold.Blame {
-	if !f.older { // the loop of a pooled connection has the label of the test that dialled it
+	if f.role == goroutine.RoleClientLeased {
+		return w.blameLeased(f, unknown)
+	}
+	if !f.older {
 		if v, ok := f.Label(label.Key); ok {
 			if id, name, ok := label.Parse(v); ok {
 				return w.blameID(id, name)
@@ -207,6 +209,19 @@ func (w *watch) blameGoroutine(f found, unknown fold.Blame) fold.Blame {
 	return w.blameKey(report.Key{List: "goroutine", ID: f.ID}, unknown)
 }
 
+// blameLeased: the loop of a connection has the label of the test that dialled it, which need not be the one that holds
+// its response. With the test alone in the process it is.
+func (w *watch) blameLeased(f found, unknown fold.Blame) fold.Blame {
+	if w.isMain {
+		return w.blameKey(report.Key{List: "goroutine", ID: f.ID | fold.LeasedBit}, unknown)
+	}
+	v, _ := f.Label(label.Key)
+	if id, name, ok := label.Parse(v); ok && w.all() {
+		return w.blameID(id, name)
+	}
+	return unknown
+}
+
 func (w *watch) blameLease(l *lease.Lease, unknown fold.Blame) fold.Blame {
 	if w.cfg.instead { // the client was given to this test
 		return fold.Blame{Test: w.name}
@@ -220,28 +235,34 @@ func (w *watch) blameLease(l *lease.Lease, unknown fold.Blame) fold.Blame {
 	return w.blameKey(report.Key{List: "lease", ID: l.ID()}, unknown)
 }
 
+// blameID: what carries the label of another watch of the same test, or of a subtest, is the test's too. The inner check
+// comes first, and what it reported is not reported again.
 func (w *watch) blameID(id label.ID, name string) fold.Blame {
-	return fold.Blame{Test: name, Other: id != w.id && !w.all()}
+	mine := id == w.id || w.all() || name == w.name || strings.HasPrefix(name, w.name+"/")
+	return fold.Blame{Test: name, Other: !mine}
 }
 
 // all says that the watch reports what is new whoever made it: Take, Check and Main.
 func (w *watch) all() bool { return w.t == nil }
 
-// blameStack looks for the function of a test.
+// blameStack looks for the function of a test. A function that merely has such a name (TestServer, as a helper) is none:
+// only a test that has watched counts as another.
 func (w *watch) blameStack(stack []callsite.Frame) (fold.Blame, bool) {
+	top, _, _ := strings.Cut(w.name, "/")
 	for _, f := range stack {
 		test := testFunc(f.Func)
-		if test == "" {
-			continue
-		}
-		top, _, _ := strings.Cut(w.name, "/")
 		switch {
-		case w.all():
-			return fold.Blame{Test: test}, true
+		case test == "":
 		case test == top:
+			if w.name != top && !w.exclusive() {
+				return fold.Blame{}, false // one of the test's subtests, but which?
+			}
 			return fold.Blame{Test: w.name}, true
+		case registry.hasWatched(test):
+			return fold.Blame{Test: test, Other: !w.all()}, true
+		case w.all() && callsite.IsTestFile(f):
+			return fold.Blame{Test: test}, true
 		}
-		return fold.Blame{Test: test, Other: true}, true
 	}
 	return fold.Blame{}, false
 }
@@ -273,7 +294,9 @@ func (w *watch) explain(s *sight, probed []probedID) {
 			s.errs = append(s.errs, err)
 		case ok:
 			b := fold.Blame{Test: w.name}
-			if !w.exclusive() {
+			if suspects, ok := registry.suspectsOf(report.Key{List: probeList(p.probe), ID: p.id}); ok {
+				b = fold.Blame{Suspects: suspects}
+			} else if !w.exclusive() {
 				b = fold.Blame{Suspects: w.suspects()}
 			}
 			leaks = append(leaks, fromPublic(l, p, b))

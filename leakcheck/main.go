@@ -15,13 +15,22 @@ import (
 //
 // It gives m.Run's exit code, or 1 when the tests passed and something is held that was not before. Each leak is printed
 // with the test that made it where that is known, also for tests that do not call Verify; what a test's own Verify reported
-// is not repeated. When tests failed, one line says what they left. Ignores that matched nothing in a whole run are listed.
+// is not repeated. When tests failed, one line says what they left. Ignores that matched nothing in a whole run are listed;
+// go test shows that with -v, or when the package fails.
 //
-// With -test.list, and in the worker processes of -fuzz, it only runs m.
+// Main's Ignore and Goleak options hold for every Verify of the package too; its other options are its own. Bodies that hold
+// nothing today (LK002) are told by Verify alone.
+//
+// To know whose a leak is, it puts a label on each test's goroutine, for which it replaces the test functions in m by
+// functions that call them: a panic's trace shows a frame of this package. With -test.list, and in the worker processes of
+// -fuzz, it only runs m.
 func Main(m interface{ Run() int }, opts ...Option) int {
 	if isNil(m) {
 		fmt.Fprintln(os.Stderr, "leakcheck.Main: m is nil: pass the *testing.M of TestMain, as in os.Exit(leakcheck.Main(m))")
 		return 2
+	}
+	if !flag.Parsed() { // m.Run does the same
+		flag.Parse()
 	}
 	if flagSet("test.list") || flagSet("test.fuzzworker") {
 		return m.Run()
@@ -82,6 +91,7 @@ func (w *watch) mainText(o outcome) string {
 
 // afterFailure says in one line what is held when tests have failed: a failed test often skips its clean-up.
 func (w *watch) afterFailure() {
+	defer w.releaseCollector()
 	s := w.look()
 	if len(s.leaks) == 0 {
 		return

@@ -19,6 +19,11 @@ func (w *watch) meter() {
 	if len(w.cfg.limits) == 0 {
 		return
 	}
+	if w.all() {
+		w.cfg.wrong("leakcheck: %s judges what one test uses: give it to Verify", w.cfg.limits[0].name)
+		w.cfg.limits = nil
+		return
+	}
 	metered := make(map[*lease.Pool]bool)
 	for _, ps := range w.probes {
 		switch p := ps.probe.(type) {

@@ -3,6 +3,8 @@ package leakcheck
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,7 +39,37 @@ func newConfig(opts []Option) *config {
 			o(c)
 		}
 	}
+	c.checkKinds()
 	return c
+}
+
+// builtin are the kinds that packages of this module report.
+var builtin = []Kind{HTTPResponse, HTTPConn, SQLRows, SQLTx, SQLConn, SQLStmt, PgxConn, PgxRows, Goroutine, Socket, File, Process}
+
+// checkKinds finds kinds that nothing reports: a check limited to them would look at nothing and pass.
+func (c *config) checkKinds() {
+	known := make(map[Kind]bool)
+	for _, k := range builtin {
+		known[k] = true
+	}
+	for _, p := range c.probes {
+		known[kindOf(p)] = true
+	}
+	for name, kinds := range map[string]map[Kind]bool{"Only": c.only, "Without": c.without} {
+		for _, k := range slices.Sorted(maps.Keys(kinds)) {
+			if !known[k] {
+				c.wrong("leakcheck.%s(%q): nothing reports this kind; there are %s, and those of probes given with With", name, k, joinKinds(builtin))
+			}
+		}
+	}
+}
+
+func joinKinds(kinds []Kind) string {
+	words := make([]string, len(kinds))
+	for i, k := range kinds {
+		words[i] = string(k)
+	}
+	return strings.Join(words, ", ")
 }
 
 func (c *config) wrong(format string, args ...any) {
@@ -109,9 +141,12 @@ func addKinds(to *map[Kind]bool, kinds []Kind) {
 	}
 }
 
-// Wait is how long a check waits at most for what is winding down when the test has ended; the default is 1 s. It ends
-// as soon as nothing is left, and early when what is left is blocked and has not changed for a tenth of that time (but at
-// least 100 ms). It also ends in time for t.Deadline. Zero means: look once. The last Wait given counts.
+// Wait is how long a check waits at most for what is winding down when the test has ended. It ends as soon as nothing is
+// left, and in time for t.Deadline. Zero means: look once. The last Wait given counts.
+//
+// Without Wait it is 1 s, and it ends early when what is left is blocked and has not changed for 100 ms. A timer may still
+// end such a goroutine (a context with a timeout, a ticker): with Wait given, the check gives up early only on what no timer
+// can end, such as a mutex or a response that was not closed.
 func Wait(max time.Duration) Option {
 	return func(c *config) {
 		if max < 0 {

@@ -5,6 +5,28 @@ import (
 	"testing"
 )
 
+// embedded gives the T that a wrapper such as struct{ *testing.T } embeds, as quicktest's and many suites' do; nil when
+// there is none that can be seen.
+func embedded(t TB) TB {
+	v := reflect.ValueOf(t)
+	if v.Kind() == reflect.Pointer && !v.IsNil() {
+		v = v.Elem()
+	}
+	if v.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range v.NumField() {
+		f := v.Type().Field(i)
+		if !f.Anonymous || !f.IsExported() || !v.Field(i).CanInterface() {
+			continue
+		}
+		if inner, ok := v.Field(i).Interface().(TB); ok && !isNil(inner) {
+			return inner
+		}
+	}
+	return nil
+}
+
 // isParallel says whether other tests may run beside t: it, or a test that it is part of, called t.Parallel. The
 // testing package keeps that to itself, so it is read by reflection; known is false when t is no *testing.T or the fields
 // are not what they were in Go 1.25 to 1.27.
@@ -16,6 +38,9 @@ func isParallel(t TB) (parallel, known bool) {
 	case *testing.B, *testing.F:
 		return false, true // benchmarks and fuzz targets run one after the other
 	default:
+		if inner := embedded(t); inner != nil {
+			return isParallel(inner)
+		}
 		return false, false
 	}
 	for depth := 0; v.IsValid() && depth < 100; depth++ {

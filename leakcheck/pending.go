@@ -1,12 +1,9 @@
 package leakcheck
 
 import (
-	"slices"
-
+	"github.com/leakgate/leakgate/internal/fold"
 	"github.com/leakgate/leakgate/internal/lease"
-	"github.com/leakgate/leakgate/internal/process"
 	"github.com/leakgate/leakgate/internal/report"
-	"github.com/leakgate/leakgate/internal/socket"
 )
 
 func (r *watches) hasPending() bool {
@@ -21,45 +18,80 @@ func (r *watches) forgetPending() {
 	clear(r.pending)
 }
 
-// lookPending looks at what no test could be blamed for, and at nothing else. What belongs to somebody explains what it
-// explains and is not reported.
+// postpone keeps what cannot be attributed until nobody else runs.
+func (w *watch) postpone(unknown []report.Leak) {
+	for _, l := range unknown {
+		var probe Probe
+		for _, ps := range w.probes {
+			if len(l.Keys) > 0 && l.Keys[0].List == probeList(ps.probe) {
+				probe = ps.probe
+			}
+		}
+		registry.postpone(l.Keys, w.suspects(), probe)
+	}
+}
+
+// pendingProbes lists the probes that list something pending.
+func (r *watches) pendingProbes() (out []Probe) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	seen := make(map[string]bool)
+	for k, p := range r.pending {
+		if p.probe != nil && !seen[k.List] {
+			seen[k.List] = true
+			out = append(out, p.probe)
+		}
+	}
+	return out
+}
+
+// lookPending looks at everything, so that each thing is explained by what it belongs to, and reports of it what no test
+// could be blamed for.
 func (w *watch) lookPending() sight {
-	is := func(list string, id uint64) bool {
-		_, ok := registry.suspectsOf(report.Key{List: list, ID: id})
-		return ok
-	}
 	var s sight
-	s.fresh = slices.DeleteFunc(allSockets(), func(r socket.Ref) bool { return !is("socket", r.Key()) })
+	s.fresh = allSockets()
 	kids, _ := children.since(nil)
-	kids = slices.DeleteFunc(kids, func(r process.Ref) bool { return !is("process", r.ID) })
-	leases := lease.Live.All(func(l *lease.Lease) bool { return is("lease", l.ID()) })
 	gs := goroutines.everything()
-	gs = slices.DeleteFunc(gs, func(f found) bool { return !is("goroutine", f.ID) })
-	if len(s.fresh)+len(kids)+len(leases)+len(gs) == 0 {
-		return s
+	for i := range gs {
+		_, older := registry.suspectsOf(report.Key{List: "goroutine", ID: gs[i].ID | fold.LeasedBit})
+		gs[i].older = older
 	}
-	s.input = w.input(s.fresh, leases, kids, gs)
+	var probed []probedID
+	for _, p := range registry.pendingProbes() {
+		ids, err := heldBy(p, nil)
+		if err != nil {
+			s.errs = append(s.errs, err)
+			continue
+		}
+		for _, id := range ids {
+			if _, ok := registry.suspectsOf(report.Key{List: probeList(p), ID: id}); ok {
+				probed = append(probed, probedID{p, id})
+			}
+		}
+	}
+	s.input = w.input(s.fresh, lease.Live.All(nil), kids, gs)
+	blame := func(b *fold.Blame, list string, id uint64) {
+		suspects, ok := registry.suspectsOf(report.Key{List: list, ID: id})
+		*b = fold.Blame{Suspects: suspects, Other: !ok}
+	}
 	for i := range s.input.Goroutines {
 		g := &s.input.Goroutines[i]
-		g.Blame.Test, g.Blame.Other = "", false
-		g.Blame.Suspects, _ = registry.suspectsOf(report.Key{List: "goroutine", ID: g.ID})
+		id := g.ID
+		if g.Older {
+			id |= fold.LeasedBit
+		}
+		blame(&g.Blame, "goroutine", id)
 	}
 	for i := range s.input.Leases {
-		l := &s.input.Leases[i]
-		l.Blame.Test, l.Blame.Other = "", false
-		l.Blame.Suspects, _ = registry.suspectsOf(report.Key{List: "lease", ID: l.ID})
+		blame(&s.input.Leases[i].Blame, "lease", s.input.Leases[i].ID)
 	}
 	for i := range s.input.Sockets {
-		k := &s.input.Sockets[i]
-		k.Blame.Test, k.Blame.Other = "", false
-		k.Blame.Suspects, _ = registry.suspectsOf(report.Key{List: "socket", ID: k.Key()})
+		blame(&s.input.Sockets[i].Blame, "socket", s.input.Sockets[i].Key())
 	}
 	for i := range s.input.Children {
-		k := &s.input.Children[i]
-		k.Blame.Test, k.Blame.Other = "", false
-		k.Blame.Suspects, _ = registry.suspectsOf(report.Key{List: "process", ID: k.ID})
+		blame(&s.input.Children[i].Blame, "process", s.input.Children[i].ID)
 	}
-	w.explain(&s, nil)
-	s.leaks, s.unknown = append(s.leaks, s.unknown...), nil
+	w.explain(&s, probed)
+	s.leaks, s.unknown, s.notes = append(s.leaks, s.unknown...), nil, nil
 	return s
 }

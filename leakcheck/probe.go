@@ -1,7 +1,5 @@
 package leakcheck
 
-import "time"
-
 // Probe lists the resources of one kind. It is how a pool of your own (redis, amqp, workers) takes part:
 //
 //	type probe struct{ pool *workers.Pool }
@@ -48,16 +46,14 @@ type TestID uint64
 
 // Usage is what a test used of one pool.
 type Usage struct {
-	Kind         Kind   // kind of connection: HTTPConn, SQLConn
-	Pool         string // what a reader calls the pool
-	Size         int    // most connections that the pool keeps or lends; 0 when there is no limit or it is not known
-	Requests     int    // requests or leases asked for
-	Leased       int    // leases out now
-	PeakLeased   int    // most leases out at one moment
-	Dialed       int    // connections opened
-	Reused       int    // requests that found an open connection
-	ClosedEarly  int    // bodies closed before they were read to the end
-	LongestHold  time.Duration
-	EarlySites   []Leak // where bodies that were closed early had come from, at most 16
-	Unattributed bool   // true when the pool was used by tests that cannot be told apart
+	Kind        Kind   // kind of connection: HTTPConn, SQLConn
+	Pool        string // what a reader calls the pool
+	Size        int    // most connections that the pool keeps or lends; 0 when there is no limit or it is not known
+	Requests    int    // requests or leases asked for
+	Leased      int    // leases out now
+	PeakLeased  int    // most leases out at one moment
+	Dialed      int    // connections opened
+	Reused      int    // requests that found an open connection
+	ClosedEarly int    // bodies closed before they were read to the end
+	EarlySites  []Leak // where bodies that were closed early had come from, at most 16
 }

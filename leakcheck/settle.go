@@ -55,12 +55,11 @@ func (w *watch) settle(first sight, look func() sight) outcome {
 	cycles := gcCycles()
 	start := time.Now()
 	end := w.deadline(start)
-	stable := max(minStable, w.cfg.wait/10)
 	changed, mark := start, signature(o.leaks)
 	pause, least := firstPause, minLooks
 	for {
 		now := time.Now()
-		calm := !anyMoving(o.leaks) && now.Sub(changed) >= stable
+		calm := !w.mayEnd(o.leaks) && now.Sub(changed) >= minStable
 		if o.looks >= least && (calm || !now.Before(end)) {
 			break
 		}
@@ -68,7 +67,7 @@ func (w *watch) settle(first sight, look func() sight) outcome {
 		if left := end.Sub(now); o.looks >= least && left < sleep {
 			sleep = left
 		}
-		if left := stable - now.Sub(changed); !anyMoving(o.leaks) && left < sleep {
+		if left := minStable - now.Sub(changed); !w.mayEnd(o.leaks) && left < sleep {
 			sleep = max(left, firstPause)
 		}
 		time.Sleep(sleep)
@@ -103,9 +102,11 @@ func hasKind(leaks []report.Leak, k Kind) bool {
 	return false
 }
 
-func anyMoving(leaks []report.Leak) bool {
+// mayEnd says whether something that is left may still end by itself: it is not blocked; or the caller asked for a wait, and
+// a timer could wake it.
+func (w *watch) mayEnd(leaks []report.Leak) bool {
 	for _, l := range leaks {
-		if l.Moving {
+		if l.Moving || w.cfg.waitSet && l.Timed {
 			return true
 		}
 	}

@@ -18,8 +18,16 @@ import (
 //	t.Cleanup(leakcheck.Verify(t))
 //
 // What counts as t's is in the package comment. A test that failed by itself, or panicked, gets one log line instead of a
-// second error. The function may be called once; later calls do nothing. It never panics, and never waits longer than
-// Wait says. Wrong options and a nil t are reported as errors of the test.
+// second error. The function may be called once; later calls do nothing. When it was not called and t has a Cleanup
+// method, the check is made in t's cleanup. It never panics, and never waits longer than Wait says. Wrong options fail
+// the test. Without a t there is nothing to fail: it is said on standard error, and fails the run where there is a Main.
+//
+// Verify must be called at the beginning. Called by defer, as in
+//
+//	defer leakcheck.Verify(t)()
+//
+// the check comes too early, before the test's cleanups and its parallel subtests; and defer leakcheck.Verify(t) without
+// the second pair of parentheses begins when the test is over, and checks nothing.
 func Verify(t TB, opts ...Option) func() {
 	if isNil(t) {
 		refuse("leakcheck.Verify: t is nil: pass the *testing.T of the test that is to be checked, as in t.Cleanup(leakcheck.Verify(t))")
@@ -27,68 +35,104 @@ func Verify(t TB, opts ...Option) func() {
 	}
 	t.Helper()
 	cfg := newConfig(opts)
+	registry.addSuite(cfg)
 	w := begin(t.Name(), t, cfg, true)
 	if err := cfg.err(); err != nil {
 		w.erred = !t.Failed()
-		t.Errorf("%v", err)
+		w.errorf("%v", err)
 	}
 	var done atomic.Bool // not a sync.Once, whose frames would hide the user's line
-	return func() {
+	check := func() {
 		t.Helper()
 		if !done.Swap(true) {
 			w.verify()
 		}
 	}
+	if c, ok := t.(interface{ Cleanup(func()) }); ok {
+		// It runs after the caller's own t.Cleanup, and does nothing then. It is there for those who forgot theirs: a check
+		// that never ends would also keep the others from knowing that they were the last.
+		c.Cleanup(check)
+	}
+	return check
 }
 
 // verify ends the watch and reports.
 func (w *watch) verify() {
 	t := w.t
 	t.Helper()
-	defer func() {
-		if p := recover(); p != nil {
-			t.Helper()
-			t.Errorf("leakcheck: the check itself failed, please report it: %v\n%s", p, debug.Stack())
-		}
-	}()
 	defer w.end()
 	defer w.releaseCollector()
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if w.reporting {
+			panic(p) // it is t's own way to end a test
+		}
+		t.Helper()
+		w.errorf("leakcheck: the check itself failed, please report it: %v\n%s", p, debug.Stack())
+	}()
 
 	s := w.look()
-	if s.clean() && len(w.meters) == 0 && !registry.hasPending() {
-		return
-	}
-	if t.Failed() && !w.erred || panicking() {
+	switch {
+	case s.clean() && len(w.meters) == 0:
+	case t.Failed() && !w.erred || panicking():
 		w.excuse(s)
-		w.flushPending()
-		return
+	default:
+		w.judgeAndReport(s)
 	}
+	w.flushPending()
+}
+
+// judgeAndReport waits for what is winding down, and fails the test for what is left.
+func (w *watch) judgeAndReport(s sight) {
+	t := w.t
+	t.Helper()
 	o := w.settle(s, w.look)
 	if len(o.leaks) > 0 {
 		w.prove(&o)
 	}
 	o.leaks = report.Finish(append(o.leaks, w.judge()...))
-	for _, err := range o.errs {
-		t.Errorf("%v", err)
-	}
-	for _, l := range o.unknown {
-		registry.postpone(l.Keys, w.suspects())
-	}
+	w.postpone(o.unknown)
 	registry.claim(o.excused) // what is ignored here is not for Main or the test around this one to report
+	for _, l := range o.leaks {
+		registry.claim(l.Keys)
+	}
 	w.logNotes(o)
+	for _, err := range o.errs {
+		w.errorf("%v", err)
+	}
 	if len(o.leaks) > 0 {
-		for _, l := range o.leaks {
-			registry.claim(l.Keys)
-		}
-		t.Errorf("%s", report.Text{
+		w.errorf("%s", report.Text{
 			Who: "leakcheck", Scope: w.name, Leaks: o.leaks, Ignored: o.ignored, Waited: o.waited, Looks: o.looks, Ages: true,
 		})
-	} else if len(o.ignored) > 0 {
-		for _, ig := range o.ignored {
-			t.Logf("leakcheck: ignored %d: %s", ig.Count, ig.Reason)
-		}
+		return
 	}
-	w.flushPending()
+	for _, ig := range o.ignored {
+		t.Logf("leakcheck: ignored %d: %s", ig.Count, ig.Reason)
+	}
+}
+
+// errorf fails the test. When the test is over already, which the testing package answers with a panic, the text goes to
+// standard error, and Main fails the run.
+func (w *watch) errorf(format string, args ...any) {
+	w.t.Helper()
+	w.reporting = true
+	defer func() {
+		p := recover()
+		if p == nil {
+			w.reporting = false
+			return
+		}
+		if text, ok := p.(string); ok && strings.Contains(text, "has completed") {
+			w.reporting = false
+			refuse(fmt.Sprintf(format, args...))
+			return
+		}
+		panic(p)
+	}()
+	w.t.Errorf(format, args...)
 }
 
 // panicking says whether the cleanup that it is called from runs because the test panicked: the testing package marks
@@ -110,12 +154,12 @@ func panicking() bool {
 // excuse: the test failed by itself, so that an early return is the likely reason for what is held.
 func (w *watch) excuse(s sight) {
 	w.t.Helper()
-	held := append(s.leaks, s.unknown...)
-	if len(held) == 0 {
+	w.postpone(s.unknown) // which may be another test's
+	if len(s.leaks) == 0 {
 		return
 	}
 	var names []string
-	for _, l := range held {
+	for _, l := range s.leaks {
 		registry.claim(l.Keys)
 		names = append(names, l.Summary)
 	}
@@ -155,18 +199,21 @@ func told(keys []report.Key) []report.Key {
 func (w *watch) flushPending() {
 	t := w.t
 	t.Helper()
-	if !registry.lastOne(w) || !registry.hasPending() {
+	if last := registry.leave(w); !last || !registry.hasPending() {
 		return
 	}
 	o := w.settle(w.lookPending(), w.lookPending)
 	registry.forgetPending()
-	if len(o.leaks) == 0 {
-		return
-	}
 	for _, l := range o.leaks {
 		registry.claim(l.Keys)
 	}
-	t.Errorf("%s", report.Text{
+	for _, err := range o.errs {
+		w.errorf("%v", err)
+	}
+	if len(o.leaks) == 0 {
+		return
+	}
+	w.errorf("%s", report.Text{
 		Who: "leakcheck", Leaks: o.leaks,
 		Preface: "not attributed to one test, reported by the last that ran: " + w.name,
 		Waited:  o.waited, Looks: o.looks, Ages: true,

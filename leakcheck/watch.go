@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"net/netip"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -26,10 +25,11 @@ type watch struct {
 	cfg    *config
 	unmark func()
 
-	isMain  bool
-	looked  bool   // there was a look, and there is a reason for another
-	release func() // lets the garbage collector run again; nil when it may
-	erred   bool   // what made the test fail is an error of the check's own
+	isMain    bool
+	looked    bool   // there was a look, and there is a reason for another
+	release   func() // lets the garbage collector run again; nil when it may
+	reporting bool   // t.Errorf runs
+	erred     bool   // what made the test fail is an error of the check's own
 
 	base   baseline
 	probes []*probeState
@@ -39,7 +39,6 @@ type watch struct {
 	// Who else ran. Guarded by registry.mu.
 	met      []string // names of watches that overlapped, not more than maxMet
 	metCount int
-	ended    bool
 }
 
 // maxMet bounds how many names of overlapping tests one watch keeps.
@@ -50,7 +49,9 @@ type baseline struct {
 	goroutines goroutineBase
 	sockets    []uint64 // sorted
 	children   []uint64 // sorted
-	leases     uint64   // leases with a higher ID are new
+	noSockets  bool     // they could not be listed
+	noChildren bool
+	leases     uint64 // leases with a higher ID are new
 }
 
 type probeState struct {
@@ -71,17 +72,17 @@ func begin(name string, t TB, cfg *config, mark bool) *watch {
 		coverDefaultTransport()
 	}
 	w.base.leases = lease.Live.LastID()
-	if w.wants(Socket) {
+	if w.lists(Socket) {
 		keys, err := sockets.keys()
-		w.base.sockets = keys
+		w.base.sockets, w.base.noSockets = keys, err != nil
 		w.unseen("sockets are not looked at", err)
 		if limits := socket.Limits(); err == nil && limits != "" {
 			w.unseen("sockets are looked at, but not all", errors.New(limits))
 		}
 	}
-	if w.wants(Process) {
+	if w.lists(Process) {
 		keys, err := children.keys()
-		w.base.children = keys
+		w.base.children, w.base.noChildren = keys, err != nil
 		w.unseen("child processes are not looked at", err)
 	}
 	for _, p := range cfg.probes {
@@ -100,8 +101,14 @@ func begin(name string, t TB, cfg *config, mark bool) *watch {
 		w.probes = append(w.probes, ps)
 	}
 	w.meter()
-	w.goleak = newGoleakFilter(cfg.goleak)
-	if w.wants(Goroutine) || w.wants(HTTPResponse) {
+	if len(cfg.goleak) > 0 {
+		if goroutines.me().Bubble == 0 {
+			w.goleak = newGoleakFilter(cfg.goleak)
+		} else if t != nil { // goleak sleeps, which may never end there
+			t.Logf("leakcheck: goleak's options have no effect in a synctest bubble")
+		}
+	}
+	if w.lists(Goroutine) {
 		w.base.goroutines = goroutines.base()
 	}
 	return w
@@ -109,6 +116,25 @@ func begin(name string, t TB, cfg *config, mark bool) *watch {
 
 // wants says whether the default probe of the kind is on.
 func (w *watch) wants(k Kind) bool { return !w.cfg.instead && w.cfg.wants(k) }
+
+// madeOf says which other kinds are told from a listing of this one.
+var madeOf = map[Kind][]Kind{
+	Goroutine: {HTTPResponse, HTTPConn, SQLRows, SQLTx, SQLConn},
+	Socket:    {HTTPConn},
+}
+
+// lists says whether a listing of the kind is needed: for itself, or for a kind that is told from it.
+func (w *watch) lists(k Kind) bool {
+	if w.wants(k) {
+		return true
+	}
+	for _, other := range madeOf[k] {
+		if w.wants(other) {
+			return true
+		}
+	}
+	return false
+}
 
 // end stops the watch; it must be called once, on the goroutine that began it.
 func (w *watch) end() {
@@ -149,6 +175,7 @@ type watches struct {
 	main     *watch                  // the watch of Main, which ends after all others
 	reported map[report.Key]bool     // what an entry was made of
 	pending  map[report.Key]*waiting // what no test could be blamed for while others ran
+	tops     map[string]bool         // top-level tests that ever watched
 	told     map[string]bool         // what is said once
 	runners  map[uint64]label.ID     // goroutines that run a test
 	first    map[report.Key]string   // the test that ran alone when the resource first showed
@@ -156,11 +183,31 @@ type watches struct {
 }
 
 // waiting is a resource that was new for the tests named.
-type waiting struct{ suspects []string }
+type waiting struct {
+	suspects []string
+	probe    Probe // that lists it; nil for the default ones
+}
 
 var registry = &watches{
 	active:   make(map[*watch]bool),
-	reported: make(map[report.Key]bool), pending: make(map[report.Key]*waiting), told: make(map[string]bool), first: make(map[report.Key]string), runners: make(map[uint64]label.ID),
+	reported: make(map[report.Key]bool), pending: make(map[report.Key]*waiting), told: make(map[string]bool), tops: make(map[string]bool), first: make(map[report.Key]string), runners: make(map[uint64]label.ID),
+}
+
+// addSuite adds what Main ignores for the whole package.
+func (r *watches) addSuite(c *config) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.main != nil {
+		c.rules = append(c.rules, r.main.cfg.rules...)
+		c.goleak = append(c.goleak, r.main.cfg.goleak...)
+	}
+}
+
+// hasWatched says whether a top-level test of that name was ever watched.
+func (r *watches) hasWatched(top string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.tops[top]
 }
 
 func (r *watches) enter(w *watch) {
@@ -169,6 +216,8 @@ func (r *watches) enter(w *watch) {
 	if w.name == "" {
 		return // Take and Check are asked at any time and blame nobody
 	}
+	top, _, _ := strings.Cut(w.name, "/")
+	r.tops[top] = true
 	for o := range r.active {
 		if related(o.name, w.name) {
 			continue
@@ -211,26 +260,13 @@ func related(a, b string) bool {
 	return a == b || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
 }
 
-func (r *watches) leave(w *watch) {
+// leave ends a watch, and says whether it was the last of the tests that watch, and no Main will look after them: then
+// what is pending is reported now. Both in one step, so that of two that end together one is the last.
+func (r *watches) leave(w *watch) (last bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	w.ended = true
 	delete(r.active, w)
-}
-
-// lastOne says whether no other test watches: what is pending is reported now, unless Main will.
-func (r *watches) lastOne(w *watch) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.main != nil {
-		return false
-	}
-	for o := range r.active {
-		if o != w {
-			return false
-		}
-	}
-	return true
+	return r.main == nil && len(r.active) == 0
 }
 
 // claim marks the keys as reported and says whether any was not before.
@@ -254,7 +290,7 @@ func (r *watches) isReported(k report.Key) bool {
 }
 
 // postpone keeps what cannot be attributed until nobody else runs.
-func (r *watches) postpone(keys []report.Key, suspects []string) {
+func (r *watches) postpone(keys []report.Key, suspects []string, probe Probe) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range keys {
@@ -263,7 +299,7 @@ func (r *watches) postpone(keys []report.Key, suspects []string) {
 		}
 		p := r.pending[k]
 		if p == nil {
-			p = &waiting{}
+			p = &waiting{probe: probe}
 			r.pending[k] = p
 		}
 		if len(p.suspects) < maxMet {
@@ -325,7 +361,9 @@ func (w *watch) holdCollector() {
 		collector.Lock()
 		defer collector.Unlock()
 		if collector.holders--; collector.holders == 0 {
-			debug.SetGCPercent(collector.percent)
+			if now := debug.SetGCPercent(collector.percent); now != -1 {
+				debug.SetGCPercent(now) // somebody else has set it since
+			}
 		}
 	}
 }
@@ -342,29 +380,6 @@ var collector struct {
 	sync.Mutex
 	holders int
 	percent int
-}
-
-// idleBefore counts the connections by peer that are open and not among the fresh ones.
-func idleBefore(fresh []socket.Ref) map[netip.AddrPort]int {
-	isNew := make(map[uint64]bool, len(fresh))
-	for _, r := range fresh {
-		isNew[r.Key()] = true
-	}
-	var old []socket.Ref
-	_ = sockets.list(func(refs []socket.Ref) {
-		for _, r := range refs {
-			if !isNew[r.Key()] {
-				old = append(old, r)
-			}
-		}
-	})
-	count := make(map[netip.AddrPort]int)
-	for _, r := range old {
-		if s, ok := socket.Describe(r); ok && s.Stream && s.Remote.IsValid() {
-			count[s.Remote]++
-		}
-	}
-	return count
 }
 
 // deadline is when the check must be over: the wait asked for, and in time for the test's own deadline, of which a part

@@ -70,6 +70,9 @@ func IsHarness(f Frame) bool {
 	return false
 }
 
+// IsTestFile says whether the frame is in a test file.
+func IsTestFile(f Frame) bool { return strings.HasSuffix(f.File, "_test.go") }
+
 // IsDependency says whether the frame is in code that the user did not write: the module cache or a vendor folder.
 func IsDependency(f Frame) bool {
 	return strings.Contains(f.File, "/pkg/mod/") || strings.Contains(f.File, "/vendor/") || strings.Contains(f.File, "@v")

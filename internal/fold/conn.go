@@ -3,6 +3,7 @@ package fold
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/leakgate/leakgate/internal/report"
 )
@@ -67,15 +68,33 @@ func (f *folder) take(local, remote netip.AddrPort) *conn {
 	return nil
 }
 
-// takeAny gives a connection that nobody has explained: how many there are is known, which one is not.
-func (f *folder) takeAny(match func(*conn) bool) *conn {
+// takeAny gives a connection that nobody has explained, and that is not known to be another test's: how many there are is
+// known, which one is not.
+//
+// What is one's own comes first: a guess must not take what is somebody else's while there is another.
+func (f *folder) takeAny(b Blame, match func(*conn) bool) *conn {
+	var second *conn
 	for _, c := range f.conns {
-		if !c.taken && match(c) {
+		switch {
+		case c.taken || !match(c) || differ(c.a.Blame, b):
+		case c.a.Blame.Other == b.Other && c.a.Blame.Test == b.Test:
 			c.taken = true
 			return c
+		case second == nil:
+			second = c
 		}
 	}
-	return nil
+	if second != nil {
+		second.taken = true
+	}
+	return second
+}
+
+// differ says that two resources are known to be of two tests.
+func differ(a, b Blame) bool {
+	x, _, _ := strings.Cut(a.Test, "/")
+	y, _, _ := strings.Cut(b.Test, "/")
+	return x != "" && y != "" && x != y && !a.Other && !b.Other
 }
 
 func isTCP(c *conn) bool {

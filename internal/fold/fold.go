@@ -8,7 +8,6 @@
 package fold
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/leakgate/leakgate/internal/callsite"
@@ -16,6 +15,7 @@ import (
 	"github.com/leakgate/leakgate/internal/lease"
 	"github.com/leakgate/leakgate/internal/process"
 	"github.com/leakgate/leakgate/internal/report"
+	"github.com/leakgate/leakgate/internal/roundtrip"
 	"github.com/leakgate/leakgate/internal/socket"
 )
 
@@ -67,11 +67,10 @@ type Input struct {
 	Goroutines []Goroutine
 	Sockets    []Socket
 	Children   []Child
-	// IdleBefore counts, by peer, the connections that were open before, for the rule on idle connections that grow.
-	// It is asked for only when there are new ones.
-	IdleBefore func() map[netip.AddrPort]int
 	// ConnOf gives the ends of the connection that a goroutine reads, when that is known; it may be nil.
-	ConnOf func(goroutine uint64) (local, remote netip.AddrPort, ok bool)
+	ConnOf func(goroutine uint64) (roundtrip.Conn, bool)
+	// SQLOpen says whether the process has a database/sql pool open that was there before; it may be nil.
+	SQLOpen func() bool
 	// Openers is how many database/sql pools are known and explain a connectionOpener each.
 	Openers int
 }
@@ -86,6 +85,7 @@ type folder struct {
 	in    Input
 	conns []*conn          // connections made of the sockets
 	known map[uint64]*conn // by the goroutine that reads them
+	pools map[*conn]uint64 // the pool of a known connection's transport
 	out   Output
 }
 

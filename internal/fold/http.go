@@ -44,7 +44,7 @@ func (f *folder) leases() {
 		}
 		leak := report.Leak{
 			Kind: l.Info.Kind, Code: l.Info.Code, Class: "tracked", Summary: l.Info.Summary, State: l.Info.State,
-			Hint: l.Info.Hint, Why: l.Info.Note, Note: l.Now != lease.Held && !l.Fail, Rank: rankResponse,
+			Hint: l.Info.Hint, Why: l.Info.Note, Note: l.Now != lease.Held && !l.Fail && !l.Info.Late, Rank: rankResponse,
 			Keys: []report.Key{{List: "lease", ID: l.ID}},
 			All:  callsite.Expand(l.PCs),
 		}
@@ -72,7 +72,7 @@ func (f *folder) connection(l Lease) (holds []string, keys []report.Key) {
 		if c != nil {
 			holds, keys = c.holds(), c.keys()
 			if c.b != nil {
-				keys = append(keys, f.serverSide()...)
+				keys = append(keys, f.serverSide(true)...)
 			}
 		} else {
 			holds = []string{fmt.Sprintf("the connection %s → %s", l.Info.Local, l.Info.Remote)}
@@ -121,20 +121,20 @@ func (f *folder) connOf(g *Goroutine) *conn {
 	if c, known := f.known[g.ID]; known {
 		return c
 	}
-	return f.takeHTTP()
+	return f.takeHTTP(g.Blame)
 }
 
 // takeHTTP takes a connection that may be one of HTTP: over TCP, or else over a unix socket.
-func (f *folder) takeHTTP() *conn {
-	if c := f.takeAny(isTCP); c != nil {
+func (f *folder) takeHTTP(b Blame) *conn {
+	if c := f.takeAny(b, isTCP); c != nil {
 		return c
 	}
-	return f.takeAny(isStream)
+	return f.takeAny(b, isStream)
 }
 
 // reserve takes the connections of which it is known who reads them, so that nobody else guesses them to be his.
 func (f *folder) reserve() {
-	f.known = make(map[uint64]*conn)
+	f.known, f.pools = make(map[uint64]*conn), make(map[*conn]uint64)
 	if f.in.ConnOf == nil {
 		return
 	}
@@ -143,18 +143,23 @@ func (f *folder) reserve() {
 		if g.taken || g.Role != goroutine.RoleClientLeased && g.Role != goroutine.RoleClientIdle {
 			continue
 		}
-		if local, remote, ok := f.in.ConnOf(g.ID); ok {
-			f.known[g.ID] = f.take(local, remote)
+		if known, ok := f.in.ConnOf(g.ID); ok {
+			c := f.take(known.Local, known.Remote)
+			f.known[g.ID], f.pools[c] = c, known.Pool
 		}
 	}
 }
 
 // serverSide takes the goroutines that serve one connection in this process. Which connection a goroutine serves is not
 // in its stack; how many serve is.
-func (f *folder) serverSide() []report.Key {
-	g := f.find(func(g *Goroutine) bool {
-		return g.Role == goroutine.RoleServerIdle || g.Role == goroutine.RoleServerBusy
-	})
+//
+// A server that waits for the next request is the usual one. One in a handler may be blocked because the client does not
+// read on, but only of a connection that is leased.
+func (f *folder) serverSide(leased bool) []report.Key {
+	g := f.find(func(g *Goroutine) bool { return g.Role == goroutine.RoleServerIdle })
+	if g == nil && leased {
+		g = f.find(func(g *Goroutine) bool { return g.Role == goroutine.RoleServerBusy })
+	}
 	if g == nil {
 		return nil
 	}
@@ -180,7 +185,7 @@ func (f *folder) untracked() {
 			return
 		}
 		if c != nil && c.b != nil {
-			keys = append(keys, f.serverSide()...)
+			keys = append(keys, f.serverSide(true)...)
 		}
 		f.add(g.Blame, report.Leak{
 			Kind: "http-response", Code: CodeResponse, Class: "untracked", Rank: rankResponse,
@@ -240,14 +245,14 @@ func (f *folder) streams() {
 	f.each(goroutine.RoleH2ClientConn, func(g *Goroutine) {
 		g.taken = true
 		f.out.Idle++
-		f.takeHTTP()
+		f.takeHTTP(g.Blame)
 	})
 	f.each(goroutine.RoleClientDial, func(g *Goroutine) {
 		if len(user(g)) > 0 {
 			return // a dialer of the user's hangs: its own stack says more
 		}
 		g.taken = true
-		c := f.takeHTTP()
+		c := f.takeHTTP(g.Blame)
 		f.add(g.Blame, report.Leak{
 			Kind: "goroutine", Code: CodeGoroutine, Class: "http dial", Rank: rankGoroutine,
 			Summary: "net/http is still dialling a connection that a request asked for",
@@ -311,7 +316,7 @@ func (f *folder) servers() {
 		g.taken = true
 		keys := []report.Key{goroutineKey(g)}
 		var holds []string
-		if c := f.takeAny(isListener); c != nil {
+		if c := f.takeAny(g.Blame, isListener); c != nil {
 			holds = append(holds, "listener "+c.a.String())
 			keys = append(keys, c.keys()...)
 		}
@@ -367,9 +372,13 @@ func hasFunc(g *Goroutine, prefix string) bool {
 // idle sets aside the connections that transports keep for the next request, and finds the one pattern among them that
 // is a leak: a new transport for each call.
 func (f *folder) idle() {
-	perPeer := make(map[netip.AddrPort][]*conn)
-	mine := make(map[netip.AddrPort][]report.Key)
-	var blame Blame
+	type opened struct {
+		test string
+		peer netip.AddrPort
+	}
+	by := make(map[opened][]*conn)
+	mine := make(map[opened][]report.Key)
+	blame := make(map[opened]Blame)
 	f.each(goroutine.RoleClientIdle, func(g *Goroutine) {
 		keys := f.takePair(g)
 		f.out.Idle++
@@ -378,36 +387,47 @@ func (f *folder) idle() {
 			return
 		}
 		if c.b != nil {
-			f.serverSide()
+			f.serverSide(false)
 		}
 		if !isTCP(c) {
 			return // a unix socket has no address of the peer to count by
 		}
-		peer := f.peer(c)
-		perPeer[peer] = append(perPeer[peer], c)
-		mine[peer] = append(mine[peer], append(keys, c.keys()...)...)
-		blame = g.Blame
+		to := opened{g.Blame.Test, f.peer(c)}
+		by[to] = append(by[to], c)
+		mine[to] = append(mine[to], append(keys, c.keys()...)...)
+		blame[to] = g.Blame
 	})
-	if len(perPeer) == 0 || f.in.IdleBefore == nil {
-		return
-	}
-	before := f.in.IdleBefore()
-	for peer, conns := range perPeer {
-		total := len(conns) + before[peer]
-		if total <= keepsIdlePerHost {
+	for to, conns := range by {
+		if f.transports(conns) <= keepsIdlePerHost {
 			continue
 		}
-		f.add(blame, report.Leak{
+		f.add(blame[to], report.Leak{
 			Kind: "http-conn", Code: CodeIdle, Class: "idle", Rank: rankIdle,
-			Summary: fmt.Sprintf("%d idle connections to one server: more than one transport keeps", total),
-			State:   fmt.Sprintf("%d of them opened in this test; net/http keeps at most %d idle to one address", len(conns), keepsIdlePerHost),
+			Summary: fmt.Sprintf("%d idle connections to one server: more than one transport keeps", len(conns)),
+			State:   fmt.Sprintf("net/http keeps at most %d idle to one address, unless a transport says otherwise", keepsIdlePerHost),
 			Holds:   append(conns[0].holds(), fmt.Sprintf("and 2 goroutines of net/http, %d times over", len(conns))),
 			Hint:    "use one http.Client for all calls, or call CloseIdleConnections when you are done with it", Probably: true,
-			Unknown: "an idle connection does not say who opened it; look for &http.Transport{} or a Clone() made for each call",
-			Keys:    mine[peer],
-			Remotes: []string{peer.String()},
+			Unknown: "an idle connection does not say who opened it; look for &http.Transport{} or a Clone() made for each call. " +
+				"If one transport keeps them on purpose (MaxIdleConnsPerHost), track it: httpcheck.Instrument(transport)",
+			Keys:    mine[to],
+			Remotes: []string{to.peer.String()},
 		})
 	}
+}
+
+// transports is the least number of transports, in units of what one keeps, that the idle connections can be of: those of a
+// tracked transport are its own affair, however many, and count as one.
+func (f *folder) transports(conns []*conn) int {
+	n := 0
+	pools := make(map[uint64]bool)
+	for _, c := range conns {
+		if pool := f.pools[c]; pool != 0 {
+			pools[pool] = true
+		} else {
+			n++
+		}
+	}
+	return n + len(pools)
 }
 
 // peer is the address that was dialled: the end whose port a listener of this process has, or the remote one.
@@ -434,7 +454,7 @@ func (f *folder) serverConns() {
 	f.each(goroutine.RoleServerIdle, func(g *Goroutine) {
 		g.taken = true
 		// Where both ends are here, whoever holds the client's end has to close it.
-		f.takeAny(func(c *conn) bool { return isTCP(c) && c.b == nil })
+		f.takeAny(g.Blame, func(c *conn) bool { return isTCP(c) && c.b == nil })
 	})
 	f.each(goroutine.RoleH2Server, func(g *Goroutine) {
 		g.taken = true

@@ -139,6 +139,7 @@ func (f *folder) goroutines() {
 			Kind: "goroutine", Code: CodeGoroutine, Rank: rankGoroutine, Role: "started at",
 			Stack: user(g), Keys: []report.Key{goroutineKey(g)},
 			All: g.Frames, CreatedBy: g.CreatedBy.Func, Moving: !goroutine.Blocked(g.State),
+			Timed: timed(g.State),
 		}
 		if g.CreatedBy.Func != "" && !callsite.IsStd(g.CreatedBy) && !callsite.IsHarness(g.CreatedBy) {
 			leak.Site = g.CreatedBy
@@ -167,6 +168,15 @@ func (f *folder) goroutines() {
 		f.attach(g, &leak)
 		f.add(g.Blame, leak)
 	}
+}
+
+// timed says whether a timer may wake a goroutine in this state: a channel of package time or of a context, or a deadline.
+func timed(state string) bool {
+	switch state {
+	case "chan receive", "select", "IO wait":
+		return true
+	}
+	return false
 }
 
 func orUnknown(fn string) string {
@@ -206,7 +216,7 @@ func (f *folder) attach(g *Goroutine, leak *report.Leak) {
 	default:
 		return
 	}
-	c := f.takeAny(match)
+	c := f.takeAny(g.Blame, match)
 	if c == nil {
 		return
 	}
@@ -220,6 +230,10 @@ func (f *folder) attach(g *Goroutine, leak *report.Leak) {
 
 func fixFor(g *Goroutine) string {
 	switch {
+	case strings.HasPrefix(g.CreatedBy.Func, "os/signal.NotifyContext"):
+		return "call the stop function that signal.NotifyContext returns: defer stop()"
+	case g.State == "select (no cases)", strings.HasSuffix(g.State, "(nil chan)"):
+		return "give it something that can end it: nothing can wake it where it waits"
 	case strings.HasPrefix(g.State, "chan send"):
 		return "let somebody receive, or give the channel a buffer"
 	case strings.HasPrefix(g.State, "chan receive"), strings.HasPrefix(g.State, "select"):
@@ -267,6 +281,10 @@ func (f *folder) sockets() {
 		default:
 			leak.Summary = s.Family + " socket was never closed"
 			leak.Hint = "defer conn.Close()"
+		}
+		if s.Stream && !s.Listening && c.b == nil && s.State == "ESTABLISHED" && f.in.SQLOpen != nil && f.in.SQLOpen() {
+			leak.Note = true
+			leak.Hint = "if a database pool keeps it for the next use, it is no leak; else defer conn.Close()"
 		}
 		leak.State = s.String()
 		leak.Why = closeWait(s)

@@ -42,6 +42,7 @@ type Info struct {
 	State    string         // what it is doing now, in words: "12 of 118 bytes read"
 	Code     string         // the code of this kind of leak: "LK001"
 	Hint     string         // the call that is missing
+	Late     bool           // nothing is held now, but was until something ended it that is not the code's doing
 	Note     string         // one more sentence for the report, or ""
 	Local    netip.AddrPort // own address of the connection below; not valid when there is none
 	Remote   netip.AddrPort // peer's address of the connection below

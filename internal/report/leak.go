@@ -39,6 +39,7 @@ type Leak struct {
 	Keys     []Key  // the resources that this entry covers
 	Rank     int    // lower is worse
 	Moving   bool   // it may still end by itself: it is not blocked
+	Timed    bool   // it is blocked in something that a timer may end
 
 	// What a matcher may look at beyond the above.
 	All       []callsite.Frame // every frame, the standard library's included
@@ -93,6 +94,7 @@ func fingerprintStack(l Leak) []callsite.Frame {
 
 func merge(into *Leak, l Leak) {
 	into.Count += l.Count
+	into.Moving, into.Timed = into.Moving || l.Moving, into.Timed || l.Timed
 	into.Keys = append(into.Keys, l.Keys...)
 	if len(into.Holds) == 0 {
 		into.Holds = l.Holds

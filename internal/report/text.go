@@ -26,7 +26,6 @@ type Text struct {
 	Ignored []Ignored     // what the caller's own rules set aside
 	Waited  time.Duration // how long the check looked before it gave up
 	Looks   int           // how often
-	Known   int           // leaks reported elsewhere already
 	Ages    bool          // say how long was waited (off where the text must not vary)
 	Preface string        // one more line after the verdict; "" for none
 	Nobody  string        // what to say of a leak that no test is known for; "" for nothing
@@ -114,7 +113,7 @@ func (t Text) entry(b *strings.Builder, l Leak) {
 		row("what", l.Summary)
 	}
 	if l.Test == "" && len(l.Suspects) > 0 {
-		row("unattributed", "could have been "+list(l.Suspects))
+		row("unattributed", "could have been "+list(l.Suspects)+", or a test that does not call Verify")
 	}
 	role := l.Role
 	if role == "" {

@@ -12,6 +12,7 @@ import (
 type connOf struct {
 	local, remote netip.AddrPort // not valid when it is no TCP connection
 	loop          uint64         // the goroutine that reads it; 0 when not known
+	pool          uint64         // the pool of the transport that opened it
 	tcp           weak.Pointer[net.TCPConn]
 	isTCP         bool
 }
@@ -45,11 +46,11 @@ type connTable struct {
 var conns connTable
 
 // got gives what is known of a connection that a request got.
-func (t *connTable) got(nc net.Conn, reused bool) connOf {
+func (t *connTable) got(nc net.Conn, reused bool, pool uint64) connOf {
 	if nc == nil {
 		return connOf{}
 	}
-	c := connOf{local: addrPort(nc.LocalAddr()), remote: addrPort(nc.RemoteAddr())}
+	c := connOf{local: addrPort(nc.LocalAddr()), remote: addrPort(nc.RemoteAddr()), pool: pool}
 	if !c.local.IsValid() || !c.remote.IsValid() {
 		return c
 	}
@@ -82,16 +83,22 @@ func (t *connTable) learn(c connOf) {
 	}
 }
 
-// ConnOf gives the two ends of the tracked connection that a goroutine of net/http reads; ok is false when it is not known.
-func ConnOf(goroutine uint64) (local, remote netip.AddrPort, ok bool) {
+// Conn is a tracked connection.
+type Conn struct {
+	Local, Remote netip.AddrPort
+	Pool          uint64 // ID of the pool of the transport that opened it
+}
+
+// ConnOf gives the tracked connection that a goroutine of net/http reads; ok is false when it is not known.
+func ConnOf(goroutine uint64) (Conn, bool) {
 	conns.mu.Lock()
 	defer conns.mu.Unlock()
 	for _, c := range conns.by {
 		if c.loop == goroutine && goroutine != 0 {
-			return c.local, c.remote, true
+			return Conn{Local: c.local, Remote: c.remote, Pool: c.pool}, true
 		}
 	}
-	return netip.AddrPort{}, netip.AddrPort{}, false
+	return Conn{}, false
 }
 
 // tcpOf finds the TCP connection below, as far as it is shown: TLS shows it.

@@ -33,10 +33,10 @@ func TestGone(t *testing.T) {
 		"TLS":         func(c net.Conn) net.Conn { return tls.Client(c, &tls.Config{}) },
 		"TLS twice":   func(c net.Conn) net.Conn { return tls.Client(tls.Client(c, &tls.Config{}), &tls.Config{}) },
 		"of its own":  func(c net.Conn) net.Conn { return struct{ net.Conn }{c} },
-		"seen before": func(c net.Conn) net.Conn { conns.got(c, false); return c },
+		"seen before": func(c net.Conn) net.Conn { conns.got(c, false, 1); return c },
 	} {
 		client, server := dial(t)
-		c := conns.got(wrap(client), name == "seen before")
+		c := conns.got(wrap(client), name == "seen before", 1)
 		assert.Equal(t, addrPort(client.LocalAddr()), c.local)
 		assert.Equal(t, addrPort(server.LocalAddr()), c.remote)
 		assert.False(t, c.gone(), name)
@@ -53,32 +53,32 @@ func TestGone(t *testing.T) {
 func TestConnTable(t *testing.T) {
 	var table connTable
 	client, server := dial(t)
-	c := table.got(client, false)
+	c := table.got(client, false, 1)
 	c.loop = 7
 	table.learn(c)
-	assert.EqualValues(t, 7, table.got(client, true).loop)
-	assert.EqualValues(t, 0, table.got(server, true).loop)
-	assert.EqualValues(t, 0, table.got(client, false).loop, "opened anew with the same addresses")
+	assert.EqualValues(t, 7, table.got(client, true, 1).loop)
+	assert.EqualValues(t, 0, table.got(server, true, 1).loop)
+	assert.EqualValues(t, 0, table.got(client, false, 1).loop, "opened anew with the same addresses")
 	other := c
-	other.tcp = table.got(server, false).tcp
+	other.tcp = table.got(server, false, 1).tcp
 	other.loop = 8
 	table.learn(other)
-	assert.EqualValues(t, 0, table.got(client, true).loop, "it is not this one any more")
+	assert.EqualValues(t, 0, table.got(client, true, 1).loop, "it is not this one any more")
 
 	a, b := net.Pipe()
 	defer a.Close()
 	defer b.Close()
-	p := table.got(a, false)
+	p := table.got(a, false, 1)
 	p.loop = 9
 	table.learn(p)
-	assert.EqualValues(t, 0, table.got(b, true).loop, "pipes have no addresses to tell them apart")
-	assert.Zero(t, table.got(nil, false))
+	assert.EqualValues(t, 0, table.got(b, true, 1).loop, "pipes have no addresses to tell them apart")
+	assert.Zero(t, table.got(nil, false, 1))
 
 	full := connTable{by: make(map[[2]netip.AddrPort]connOf)}
 	for i := range uint16(maxConns) {
 		full.by[[2]netip.AddrPort{netip.AddrPortFrom(netip.IPv6Loopback(), i)}] = connOf{}
 	}
-	full.got(client, false)
+	full.got(client, false, 1)
 	assert.Len(t, full.by, 1)
 }
 

@@ -139,7 +139,7 @@ func (r *response) gotConn(info httptrace.GotConnInfo) {
 	if !info.Reused {
 		r.tracker.pool.Dialed(r.owner)
 	}
-	c := conns.got(info.Conn, info.Reused)
+	c := conns.got(info.Conn, info.Reused, r.tracker.pool.ID())
 	r.mu.Lock()
 	r.conn, r.reused = c, info.Reused
 	r.gots++
@@ -216,8 +216,9 @@ func (r *response) Info() lease.Info {
 		info.Summary = what + " failed while it was read and was never closed: leaks when the read does not fail"
 		info.Note = "net/http gave the connection up at the read error: " + err.Error()
 	case ctxEnded:
+		info.Code, info.Late = CodeUnclosed, true
 		info.Summary = what + " was never closed: only the end of the request's context freed its connection"
-		info.Note = "the connection was held until the request's context ended (" + r.ctx.Err().Error() + ")"
+		info.Note = "the connection was held until the request's context ended (" + r.ctx.Err().Error() + "), which may be late or never in production"
 	case connEnded:
 		info.Summary = what + " was never closed: its connection was closed by other means"
 		info.Note = "the connection is closed on this side, by the transport or by who dialled it; it would be held otherwise"
