@@ -29,26 +29,31 @@
 //
 //	          still so after 101ms (6 looks)
 //
-// One leak is one entry, at its root cause; what it holds besides itself is listed there. Equal leaks are one entry with a
-// count. The text is for people and may change; the codes (LK001), Leak and its Fingerprint are for programs.
+// One leak is one entry, at its root cause as far as that can be told; what it holds besides itself is listed there. Equal
+// leaks are one entry with a count. A function is printed without the path of its package's folder. The text is for people and may change; the codes (LK001), Leak and its Fingerprint are for programs.
 //
 // # What counts
 //
 // What is held when the test has ended and was not held when Verify was called. In detail:
 //
-//   - A response body that was not closed, when its connection is still out. http.DefaultTransport (plain http) is tracked
-//     without any setup, so that the line is known. For other transports the leak is found by what net/http's goroutines
+//   - A response body that was not closed, when its connection is still out, or was until the request's context ended (with
+//     t.Context(), that is the end of the test). http.DefaultTransport (plain http) is tracked without any setup, so that the
+//     line is known. For other transports the leak is found by what net/http's goroutines
 //     wait for, and the line is known when the transport is tracked: see package httpcheck.
 //   - A goroutine that was started and has not ended. The line is that of its go statement.
 //   - A socket or listener of this process that is open. On Linux, macOS and the BSDs, and on Windows for TCP and UDP.
 //   - A child process that was started and not waited for. On Linux.
-//   - More idle connections to one address than one transport keeps (2, unless it says otherwise): a transport made for each
-//     call, and dropped.
+//   - More than 2 idle connections to one address that the test opened: a transport made for each call, and dropped. A tracked
+//     transport may keep what it likes; one that is not tracked should be (httpcheck.Instrument), or be told to
+//     CloseIdleConnections, when it keeps more on purpose. It shows only when the server outlives the test's check: a server that
+//     the test closes takes the connections with it.
 //
 // What does not count:
 //
-//   - Idle connections that a transport, a server or a sql.DB keeps for the next request. They are told from leased ones by
-//     what their goroutines do, and not by a list of names to ignore.
+//   - Idle connections that a transport or a server keeps for the next request. They are told from leased ones by what their
+//     goroutines do, and not by a list of names to ignore. Sockets without a goroutine, while a sql.DB is open, may be its
+//     idle connections: they are logged. A driver's own goroutine for each connection is reported: open the pool, and ping it,
+//     before Verify, or set it aside with Ignore.
 //   - The goroutines of the testing package, of -cpuprofile, -trace, fuzzing and signal.Notify.
 //   - A body that was read to EOF and not closed: net/http has its connection back. It is logged, because the next caller may
 //     stop reading earlier. httpcheck.Verify fails a test for it.
@@ -58,9 +63,10 @@
 //
 // Verify puts a pprof label on the test's goroutine. Every goroutine that it starts inherits it, and so do theirs, so that
 // leaks are told apart also under t.Parallel: by the label, or by the goroutine that runs the test. What has neither (a
-// callback of time.AfterFunc, code under pprof.Do, a socket) belongs to the test when nothing else ran meanwhile. When
-// other tests did, it is reported as not attributed, with the tests that could have been it, by the last of them to end or by
-// Main. It is never pinned on a test that may not have done it.
+// callback of time.AfterFunc, code under pprof.Do, a socket) belongs to the test when nothing else ran meanwhile. Beside a
+// parallel test something may have: then it is reported as not attributed, with the tests that could have been it, by the
+// last of them to end, which fails for it, or by Main. Use Main in suites of parallel tests. The connection of a
+// response that is not tracked has the label of the test that dialled it, which is not taken for the one that leaked it.
 //
 // The label replaces labels that the goroutine had; they are put back at the end. On Go 1.25 a dump does not show labels,
 // and where goroutines of several tests have equal stacks, their number is exact and which is whose is not.
@@ -68,8 +74,9 @@
 // # How long it waits
 //
 // The first look is at once, and a test that holds nothing new is done. Otherwise the check looks again, for up to a second
-// (see Wait), until nothing is left. It gives up early when what is left is blocked and has not changed for 100 ms. It is
-// over in time for t.Deadline, and in a testing/synctest bubble it does not sleep.
+// (see Wait), until nothing is left. It gives up early when what is left is blocked and has not changed for 100 ms. A
+// goroutine that a timer ends later than that is reported: give Wait, which then waits for it. The check is over in time for
+// t.Deadline, and in a testing/synctest bubble it does not sleep.
 //
 // A socket that nobody refers to is closed by the garbage collector sooner or later. Whether it is reported does not depend on
 // when, as long as it was open when the test ended: while the check waits, and nothing else runs, automatic collections are
@@ -80,7 +87,6 @@
 //   - A test that failed by itself, or panicked, is not failed again; one log line says what it still held.
 //   - A goroutine's entry can be attached to a socket only by number where several are open: the stack does not tell which.
 //   - What a test opened before it called Verify was there before. Make Verify the first line.
-//   - What replaces the function in t.Cleanup by defer looks too early: before other cleanups and parallel subtests.
 //   - A leak in code that runs for as long as the process, started by the first test that uses it, is reported on that
 //     test. Start it in TestMain, or set it aside with Ignore and a reason.
 //

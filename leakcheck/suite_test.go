@@ -101,6 +101,17 @@ func TestOutcome(t *testing.T) {
 		{"FuzzLeaks", "each seed is a test", false, 1, []string{"--- FAIL: FuzzLeaks/seed#0"}},
 		{"FuzzClean", "", true, 0, nil},
 		{"TestMethodsOfChild", "a nil option is no option", true, 0, nil},
+		{"TestForgotten$", "a check whose function was not called is made all the same", false, 1, []string{"goroutine suite.blocked has not ended"}},
+		{"TestForgottenBeside|TestParallelSocket", "and does not silence the others", false, 1, []string{"not attributed to one test"}},
+		{"TestParallelProbe", "nor is a probe of one's own forgotten", false, 1, []string{"leakcheck: 1 leak: worker was not returned", "could have been TestParallelProbe/a or TestParallelProbe/b"}},
+		{"TestParallelFailure", "what a neighbour leaks is still told", false, 1, []string{"its own error", "leakcheck: 1 leak: tcp4 listener was never closed"}},
+		{"TestHelperName", "a helper is not a test because of its name", false, 1, []string{"suite.TestServerLoop"}},
+		{"TestBoth", "two checks that look at different things", false, 1, []string{"goroutine suite.blocked has not ended"}},
+		{"TestContextEnds", "the end of the context is no Close", false, 1, []string{"LK001", "was never closed: only the end of the request's context freed its connection"}},
+		{"TestWaitsAsAsked", "a wait that was asked for is waited", true, 0, nil},
+		{"TestTunedPool", "a tracked transport may keep what it likes", true, 0, nil},
+		{"TestWrappedT", "a T in a T is a T", false, 1, []string{"tcp4 listener was never closed"}},
+		{"TestAfterItsEnd", "what a test that is over cannot take is said on standard error, and does not panic", false, 2, []string{"goroutine suite.blocked has not ended"}},
 		{"TestNilT", "without a T there is nothing to fail", true, 0, []string{"leakcheck.Verify: t is nil: pass the *testing.T of the test that is to be checked, as in t.Cleanup(leakcheck.Verify(t))"}},
 	} {
 		t.Run(c.test, func(t *testing.T) {
@@ -176,7 +187,7 @@ func TestProfiles(t *testing.T) {
 }
 
 func TestMainNamesTests(t *testing.T) {
-	out, passed := run(t, "main", "-test.run=Unverified|TestClean|TestParallelSocket")
+	out, passed := run(t, "main", "-test.run=TestUnverified|TestClean|TestParallelSocket")
 	assert.False(t, passed)
 	assert.Len(t, reports.FindAllString(out, -1), 1, out)
 	for _, s := range []string{
@@ -189,6 +200,28 @@ func TestMainNamesTests(t *testing.T) {
 		assert.Contains(t, out, s)
 	}
 	golden(t, "main", out[strings.Index(out, "leakcheck:"):])
+}
+
+// TestMainTellsListenersApart: a server does not take the listener of another test.
+func TestMainTellsListenersApart(t *testing.T) {
+	out, passed := run(t, "main", "-test.run=TestUnverifiedListener|TestServerUnverified")
+	assert.False(t, passed)
+	assert.Contains(t, out, "LK302 socket by TestUnverifiedListener")
+	assert.Contains(t, out, "LK101 goroutine by TestServerUnverified")
+	assert.Equal(t, 2, strings.Count(out, "    see "), out)
+}
+
+// TestMainIgnoresForAll: what Main ignores, each Verify does.
+func TestMainIgnoresForAll(t *testing.T) {
+	out, passed := run(t, "suite", "-test.run=TestLeaksGoroutine|TestUnverifiedGoroutine")
+	assert.True(t, passed, out)
+}
+
+// TestMainList: -list prints the tests and nothing else.
+func TestMainList(t *testing.T) {
+	out, passed := run(t, "ignores", "-test.list=TestClean")
+	assert.True(t, passed)
+	assert.Equal(t, "TestClean\n", out)
 }
 
 func TestMainDoesNotRepeat(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/leakgate/leakgate/httpcheck"
 	"github.com/leakgate/leakgate/leakcheck"
 )
 
@@ -22,6 +23,8 @@ func TestMain(m *testing.M) {
 		os.Exit(leakcheck.Main(m))
 	case "ignores":
 		os.Exit(leakcheck.Main(m, leakcheck.Ignore("never there", leakcheck.Func("example.com/nowhere.Run"))))
+	case "suite":
+		os.Exit(leakcheck.Main(m, leakcheck.Ignore("on purpose", leakcheck.Func("suite.blocked"))))
 	case "wrong":
 		os.Exit(leakcheck.Main(m, leakcheck.Wait(-1)))
 	case "exit":
@@ -274,3 +277,153 @@ func TestNilT(*testing.T) {
 func TestMethodsOfChild(t *testing.T) {
 	t.Cleanup(leakcheck.Verify(t, nil))
 }
+
+// TestForgotten: the function that Verify returns is not called.
+func TestForgotten(t *testing.T) {
+	leakcheck.Verify(t)
+	leakGoroutine()
+}
+
+// TestForgottenBeside: a check that never ended would keep the others from knowing that they are the last.
+func TestForgottenBeside(t *testing.T) { leakcheck.Verify(t) }
+
+// pool is a pool with a probe.
+type pool struct {
+	sync.Mutex
+	out []uint64
+}
+
+func (*pool) Kind() leakcheck.Kind { return "worker" }
+
+func (p *pool) Held(ids []uint64) ([]uint64, error) {
+	p.Lock()
+	defer p.Unlock()
+	return append(ids, p.out...), nil
+}
+
+func (*pool) Describe(uint64) (leakcheck.Leak, bool) {
+	return leakcheck.Leak{Summary: "worker was not returned"}, true
+}
+
+// TestParallelProbe: a probe's resources carry no label.
+func TestParallelProbe(t *testing.T) {
+	p := new(pool)
+	for _, name := range []string{"a", "b"} {
+		t.Run(name, func(t *testing.T) {
+			t.Cleanup(leakcheck.Verify(t, leakcheck.With(p)))
+			t.Parallel()
+			if name == "a" {
+				p.Lock()
+				p.out = append(p.out, 1)
+				p.Unlock()
+			}
+		})
+	}
+}
+
+// TestParallelFailure: a test that fails by itself does not claim what its neighbour leaks.
+func TestParallelFailure(t *testing.T) {
+	var opened sync.WaitGroup
+	opened.Add(1)
+	for _, name := range []string{"fails", "leaks"} {
+		t.Run(name, func(t *testing.T) {
+			t.Cleanup(leakcheck.Verify(t))
+			t.Parallel()
+			if name == "fails" {
+				opened.Wait()
+				t.Error("its own error")
+				return
+			}
+			defer opened.Done()
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			keep(l)
+		})
+	}
+}
+
+// TestHelperName: a helper whose name looks like a test's is none.
+func TestHelperName(t *testing.T) {
+	t.Cleanup(leakcheck.Verify(t))
+	time.AfterFunc(0, TestServerLoop) // no label
+	time.Sleep(10 * time.Millisecond)
+}
+
+// TestBoth: leakcheck.Verify around httpcheck.Verify sees what the inner check does not look at.
+func TestBoth(t *testing.T) {
+	t.Cleanup(leakcheck.Verify(t))
+	t.Cleanup(httpcheck.Verify(t, &http.Client{}))
+	leakGoroutine()
+}
+
+// TestContextEnds: the test's own context frees the connection when the test is over, and in production nothing does.
+func TestContextEnds(t *testing.T) {
+	t.Cleanup(leakcheck.Verify(t))
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := http.DefaultClient.Do(req); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestServerUnverified(*testing.T) { httptest.NewServer(http.NotFoundHandler()) }
+
+func TestWaitsAsAsked(t *testing.T) {
+	t.Cleanup(leakcheck.Verify(t, leakcheck.Wait(10*time.Second)))
+	stop := make(chan int)
+	time.AfterFunc(300*time.Millisecond, func() { close(stop) })
+	go func() { <-stop }()
+}
+
+// TestTunedPool keeps more idle connections than usual, on purpose, and its transport is tracked.
+func TestTunedPool(t *testing.T) {
+	srv := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { time.Sleep(20 * time.Millisecond) }))
+	defer srv.Close()
+	client := &http.Client{Transport: httpcheck.Wrap(&http.Transport{MaxIdleConnsPerHost: 10})}
+	t.Run("uses it", func(t *testing.T) {
+		t.Cleanup(leakcheck.Verify(t))
+		var all sync.WaitGroup
+		for range 6 {
+			all.Go(func() {
+				resp, err := client.Get(srv.URL)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, resp.Body)
+				_ = resp.Body.Close()
+			})
+		}
+		all.Wait()
+	})
+}
+
+// wrapped embeds a T, as suites do.
+type wrapped struct{ *testing.T }
+
+func TestWrappedT(t *testing.T) {
+	w := wrapped{t}
+	t.Cleanup(leakcheck.Verify(w))
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	keep(l)
+}
+
+// TestAfterItsEnd: a check that comes when its test is over cannot fail it.
+func TestAfterItsEnd(t *testing.T) {
+	var late func()
+	t.Run("over", func(t *testing.T) {
+		late = leakcheck.Verify(quiet{t})
+	})
+	leakGoroutine()
+	late()
+}
+
+// quiet hides Cleanup.
+type quiet struct{ leakcheck.TB }
