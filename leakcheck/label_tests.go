@@ -1,9 +1,7 @@
 package leakcheck
 
 import (
-	"maps"
 	"reflect"
-	"slices"
 	"testing"
 	"unsafe"
 
@@ -99,45 +97,4 @@ func watchTest(t *testing.T) {
 			}
 		}
 	})
-}
-
-func (r *watches) saw(k report.Key, test string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.first) >= maxFirst {
-		open, err := sockets.keys()
-		maps.DeleteFunc(r.first, func(k report.Key, _ string) bool {
-			_, still := slices.BinarySearch(open, k.ID)
-			return k.List == "socket" && err == nil && !still
-		})
-	}
-	if _, ok := r.first[k]; !ok {
-		r.first[k] = test
-	}
-}
-
-// maxFirst is when it is looked which of the resources that tests left open are still there.
-const maxFirst = 1 << 14
-
-// leasedNow notes the connections whose response is held at the end of a test that ran alone: the first test after which one
-// is held is the one that holds it.
-func (r *watches) leasedNow(ids []uint64, test string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	held := make(map[report.Key]bool, len(ids))
-	for _, id := range ids {
-		k := report.Key{List: "goroutine", ID: id}
-		held[k] = true
-		if _, ok := r.first[k]; !ok {
-			r.first[k] = test
-		}
-	}
-	maps.DeleteFunc(r.first, func(k report.Key, _ string) bool { return k.List == "goroutine" && !held[k] })
-}
-
-// seenIn gives the test that ran alone when the resource first showed, or "".
-func (r *watches) seenIn(k report.Key) string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.first[k]
 }
