@@ -101,6 +101,7 @@ func (c *goroutineCensus) base() goroutineBase {
 		}
 	}
 	c.list(c.dumper.Dump(), n, ok)
+	c.steady()
 	return goroutineBase{set: c.last}
 }
 
@@ -276,6 +277,7 @@ func (c *goroutineCensus) leased() (ids []uint64) {
 	n, ok := c.count()
 	if !ok || c.last == nil || n != c.lastCount || c.last.transports {
 		c.list(c.dumper.Dump(), n, ok)
+		c.steady()
 	}
 	for _, id := range c.last.ids {
 		if id&fold.LeasedBit != 0 {

@@ -68,15 +68,16 @@ func (f *folder) take(local, remote netip.AddrPort) *conn {
 	return nil
 }
 
-// takeAny gives a connection that nobody has explained, and that is not known to be another test's: how many there are is
-// known, which one is not.
+// takeAny gives a connection that nobody has explained: how many there are is known, which one is not. A listener that is
+// known to be another test's is left to it. A connection may be: a transport dials in the background, and what one test asked
+// for may first show in the next.
 //
 // What is one's own comes first: a guess must not take what is somebody else's while there is another.
 func (f *folder) takeAny(b Blame, match func(*conn) bool) *conn {
 	var second *conn
 	for _, c := range f.conns {
 		switch {
-		case c.taken || !match(c) || differ(c.a.Blame, b):
+		case c.taken || !match(c) || c.a.Listening && differ(c.a.Blame, b):
 		case c.a.Blame.Other == b.Other && c.a.Blame.Test == b.Test:
 			c.taken = true
 			return c

@@ -146,6 +146,14 @@ func TestFold(t *testing.T) {
 			[]string{"LK101 TestA ×1 of 1", "LK302 TestB ×1 of 1"}, 0,
 		},
 		{
+			"an idle connection that showed late", "one test's request dialled it, and it was there when the next test ran",
+			Input{
+				Sockets:    []Socket{tcp(40, 80, "ESTABLISHED", Blame{Test: "TestB"})},
+				Goroutines: []Goroutine{loop(7, goroutine.RoleClientIdle, "0x1", mine), loop(8, goroutine.RoleClientWrite, "0x1", mine)},
+			},
+			nil, 1,
+		},
+		{
 			"a transport for each call", "three idle connections to one server, of three transports",
 			Input{
 				Sockets: []Socket{tcp(41, 80, "ESTABLISHED", mine), tcp(42, 80, "ESTABLISHED", mine), tcp(43, 80, "ESTABLISHED", mine)},
