@@ -140,7 +140,8 @@ type found struct {
 }
 
 // since gives the goroutines that are new since the base, the caller left out, with their labels. likely says that there
-// will be some: then the labels are printed at once, and not in a second dump when the first shows something new.
+// will be some. Where a dump shows labels they are printed at once: a second dump costs more than they do. Elsewhere (Go
+// 1.25) the profile that has them is taken only when the first dump shows something new.
 func (c *goroutineCensus) since(b goroutineBase, likely bool) []found {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,10 +151,13 @@ func (c *goroutineCensus) since(b goroutineBase, likely bool) []found {
 			return nil
 		}
 	}
-	if likely {
+	if likely || goroutine.LabelsInDump() {
 		profile, dump := c.labelled()
 		c.list(dump, n, ok)
 		if len(c.last.moving) == 0 {
+			if !c.anyNew(b) {
+				return nil
+			}
 			return c.parse(profile, dump, b)
 		}
 	} else {
