@@ -40,9 +40,9 @@
 //
 // Two findings, which are both errors of the test under Verify:
 //
-//	LK001   a body that was never closed and holds its connection
-//	LK002   a body that holds nothing today, by luck: it was read to EOF and never closed, or its context ended, or its
-//	        connection broke; an early return or a longer body would make it an LK001
+//	LK001   a body that was never closed and holds its connection, or did until the request's context ended
+//	LK002   a body that holds nothing today, by luck: it was read to EOF and never closed, or its connection broke; an early
+//	        return or a longer body would make it an LK001
 //
 // leakcheck.Verify by itself fails a test for LK001 and logs LK002. A report looks like this:
 //

@@ -184,7 +184,7 @@ type limit struct {
 
 // Limit judges, when the test has ended, what it used of each pool that a Metered probe counts, and fails it with the
 // Leak returned when judge returns true. name is how messages call the limit. Budgets such as httpcheck.MaxLeased are made
-// of it.
+// of it. A limit is on what one test uses: Main, Take and Check, which watch no single test, refuse it with an error.
 func Limit(name string, judge func(Usage) (Leak, bool)) Option {
 	return func(c *config) {
 		if name == "" || judge == nil {
