@@ -20,7 +20,9 @@ type Reply struct {
 	reason  string
 	fields  []field // in the order of the wire; never changed in place
 	body    []byte  // never changed
-	framing Framing
+	framing Framing // as chosen with Framing
+	usual   Framing // what the page has where none was chosen; 0 is ContentLength
+	http10  bool    // the status line says HTTP/1.0, so the connection ends after it
 	delay   time.Duration
 	close   bool
 	err     error // why it cannot be sent
@@ -85,8 +87,9 @@ type slot uint8
 const (
 	plain          slot = iota
 	slotDate            // the time of the reply
-	slotFraming         // Content-Length or Transfer-Encoding
+	slotFraming         // Content-Length or Transfer-Encoding, in small letters where its name has them
 	slotConnection      // keep-alive or close
+	slotClose           // close, and no line where the connection stays open
 )
 
 // usual gives the headers that every reply has, with an optional Server in front and an optional Content-Type.
@@ -177,7 +180,7 @@ func (r Reply) Header(name, value string) Reply {
 	}
 	fields := slices.Clone(r.fields)
 	for i, f := range fields {
-		if f.own && f.slot != slotConnection && strings.EqualFold(f.name, name) {
+		if f.own && f.slot != slotConnection && f.slot != slotClose && strings.EqualFold(f.name, name) {
 			fields[i] = field{name: name, value: value}
 			r.fields = fields
 			return r
@@ -282,22 +285,33 @@ type call struct {
 func (r Reply) plan(to call) (framing Framing, body []byte, close bool) {
 	f, body := r.framing, r.body
 	if f == 0 {
+		f = r.usual
+	}
+	if f == 0 {
 		f = ContentLength
 		if r.code >= 400 && len(body) == 0 {
 			f = Chunked
 		}
 	}
-	if to.http10 && (f == Chunked || f == ChunkedLate) {
+	if (to.http10 || r.http10) && (f == Chunked || f == ChunkedLate) {
 		f = UntilClose
 	}
 	if f == Empty {
 		body = nil
 	}
-	close = r.close || to.close || f == UntilClose
+	close = r.close || r.http10 || to.close || f == UntilClose
 	if r.code == 204 || r.code == 304 {
 		f, body = 0, nil
 	}
 	return f, body, close
+}
+
+// proto is the version in the status line.
+func (r Reply) proto() string {
+	if r.http10 {
+		return "HTTP/1.0"
+	}
+	return "HTTP/1.1"
 }
 
 // encoded is a reply as it is written.
@@ -311,7 +325,7 @@ func (r Reply) encode(to call, now time.Time) encoded {
 	framing, body, close := r.plan(to)
 	out := encoded{close: close}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", r.code, r.reason)
+	fmt.Fprintf(&b, "%s %d %s\r\n", r.proto(), r.code, r.reason)
 	for _, f := range r.fields {
 		if f, ok := f.settle(framing, body, close, now); ok {
 			b.WriteString(f.name + ": " + f.value + "\r\n")
@@ -345,12 +359,21 @@ func (f field) settle(framing Framing, body []byte, close bool, now time.Time) (
 	case slotDate:
 		f.value = now.UTC().Format(http.TimeFormat)
 	case slotFraming:
+		small := f.name != "" && f.name == strings.ToLower(f.name)
 		switch framing {
 		case ContentLength, Empty:
 			f.name, f.value = "Content-Length", strconv.Itoa(len(body))
 		case Chunked, ChunkedLate:
 			f.name, f.value = "Transfer-Encoding", "chunked"
 		default:
+			return f, false
+		}
+		if small {
+			f.name = strings.ToLower(f.name)
+		}
+	case slotClose:
+		f.value = "close"
+		if !close {
 			return f, false
 		}
 	case slotConnection:
@@ -368,7 +391,7 @@ func (r Reply) response(to call, req *http.Request, now time.Time) *http.Respons
 	resp := &http.Response{
 		Status:     strconv.Itoa(r.code) + " " + r.reason,
 		StatusCode: r.code,
-		Proto:      "HTTP/1.1",
+		Proto:      r.proto(),
 		ProtoMajor: 1,
 		ProtoMinor: 1,
 		Header:     http.Header{},
@@ -376,9 +399,12 @@ func (r Reply) response(to call, req *http.Request, now time.Time) *http.Respons
 		Close:      close,
 		Request:    req,
 	}
+	if r.http10 {
+		resp.ProtoMinor = 0
+	}
 	for _, f := range r.fields {
 		f, ok := f.settle(framing, body, close, now)
-		if !ok || f.name == "Transfer-Encoding" || f.slot == slotConnection && close {
+		if !ok || f.slot == slotFraming && (framing == Chunked || framing == ChunkedLate) || (f.slot == slotConnection || f.slot == slotClose) && close {
 			continue // net/http takes these two out
 		}
 		resp.Header.Add(f.name, f.value)
