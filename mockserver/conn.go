@@ -11,6 +11,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -54,9 +55,12 @@ type conn struct {
 	in  input
 	br  *bufio.Reader
 
+	whole []byte // the body of the current request, where the server has handlers
+
 	mu        sync.Mutex
 	info      Conn
 	finishing bool      // the last piece of a reply is being written
+	hijacked  bool      // a handler has taken the connection over
 	since     time.Time // when the state began
 }
 
@@ -93,6 +97,9 @@ func newConn(s *Server, id int, nc net.Conn) *conn {
 func (c *conn) snapshot() (info Conn, finishing bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.hijacked && c.info.State != ConnClosed && closedSocket(c.nc) {
+		c.enter(ConnClosed)
+	}
 	info = c.info
 	if info.State != ConnClosed {
 		info.Age = time.Since(info.Opened)
@@ -111,6 +118,9 @@ func (c *conn) setState(s ConnState) {
 
 // enter wants c.mu.
 func (c *conn) enter(s ConnState) {
+	if c.info.State == ConnClosed {
+		return
+	}
 	c.info.State = s
 	c.since = time.Now()
 	if s == ConnClosed {
@@ -122,8 +132,7 @@ func (c *conn) enter(s ConnState) {
 // Errorf ends the goroutine must not leave the connection behind.
 func (c *conn) serve() {
 	defer c.srv.leave()
-	defer c.setState(ConnClosed)
-	defer c.nc.Close()
+	defer c.leave()
 	for c.awaitRequest() {
 		open, linger := c.exchange()
 		if linger {
@@ -132,6 +141,17 @@ func (c *conn) serve() {
 		if !open {
 			return
 		}
+	}
+}
+
+// leave closes the connection, unless it is a handler's now.
+func (c *conn) leave() {
+	c.mu.Lock()
+	kept := c.hijacked
+	c.mu.Unlock()
+	if !kept {
+		c.nc.Close()
+		c.setState(ConnClosed)
 	}
 }
 
@@ -204,19 +224,40 @@ func (c *conn) exchange() (open, linger bool) {
 		rec.Stub = stub.pattern.String()
 	}
 	rec.Status = reply.code
+	if _, ok := reply.fault().(silentFault); ok || reply.isHandler() && !reply.recorded() {
+		rec.Status = 0 // no status is sent, or the handler will choose it
+	}
 	c.begin(rec)
 	if msg != "" {
 		c.srv.report(msg)
 	}
-	if reply.delay > 0 && !c.pause(reply.delay) {
+	if d := c.srv.delay(reply); d > 0 && !c.pause(d) {
 		return false, false
 	}
-	return c.send(reply, call{method: req.Method, http10: req.ProtoMinor == 0, close: req.Close || !whole})
+	to := call{method: req.Method, http10: req.ProtoMinor == 0, close: req.Close || !whole}
+	if reply.extra == nil {
+		return c.send(reply, to)
+	}
+	to.gzip = acceptsGzip(req.Header)
+	what := describe(rec, stub)
+	reply, live, msg := c.srv.prepare(reply, req, rec, c.whole, stub, what)
+	if msg != "" {
+		c.srv.report(msg)
+	}
+	if live {
+		return c.handle(reply, req, rec, to, what)
+	}
+	return c.play(reply, to, what)
 }
 
 // readBody reads the whole body and keeps its beginning. whole is false when there is more of it than the server reads.
 func (c *conn) readBody(req *http.Request, rec *Request) (whole bool, err error) {
 	defer c.nc.SetReadDeadline(time.Time{})
+	c.whole = nil
+	if req.Body == http.NoBody {
+		return true, nil
+	}
+	all := c.srv.handlers.Load()
 	buf := make([]byte, 32<<10)
 	for total := int64(0); total <= c.srv.cfg.maxBody; {
 		c.nc.SetReadDeadline(time.Now().Add(c.srv.cfg.bodyWait))
@@ -225,6 +266,9 @@ func (c *conn) readBody(req *http.Request, rec *Request) (whole bool, err error)
 		keep := min(n, keepBody-len(rec.Body))
 		rec.Body = append(rec.Body, buf[:keep]...)
 		rec.Truncated = rec.Truncated || keep < n
+		if all {
+			c.whole = append(c.whole, buf[:n]...)
+		}
 		if err == io.EOF {
 			return true, nil
 		}
@@ -261,14 +305,51 @@ func (c *conn) begin(rec Request) {
 	c.srv.record(rec)
 }
 
-// pause waits for d. It returns false when there is nobody left to answer: the server closes, or the client is gone. It
-// is the latter that makes it read ahead: a client that gave up must not look like one that still holds its connection.
-func (c *conn) pause(d time.Duration) bool {
-	ahead := make(chan error, 1)
+// watcher reads ahead on a connection while nothing else reads from it, so that a client that gave up does not look like
+// one that still holds its connection.
+type watcher struct {
+	c     *conn
+	gone  chan struct{} // closed when the client has closed or ended its side, or the server is closed
+	ended chan struct{}
+}
+
+// watch calls gone, from a goroutine of its own, when the client is.
+func (c *conn) watch(gone func()) *watcher {
+	w := &watcher{c: c, gone: make(chan struct{}), ended: make(chan struct{})}
 	go func() {
-		_, err := c.br.Peek(1)
-		ahead <- err
+		defer close(w.ended)
+		for {
+			_, err := c.br.Peek(c.br.Buffered() + 1)
+			switch {
+			case err == nil: // the next request is here already
+			case errors.Is(err, bufio.ErrBufferFull), errors.Is(err, os.ErrDeadlineExceeded):
+				return
+			default:
+				close(w.gone)
+				gone()
+				return
+			}
+		}
 	}()
+	return w
+}
+
+// stop ends the watch and says whether the client is still there.
+func (w *watcher) stop() bool {
+	w.c.nc.SetReadDeadline(time.Unix(1, 0)) // ends the Peek
+	<-w.ended
+	w.c.nc.SetReadDeadline(time.Time{})
+	select {
+	case <-w.gone:
+		return false
+	default:
+		return true
+	}
+}
+
+// pause waits for d. It returns false when there is nobody left to answer: the server closes, or the client is gone.
+func (c *conn) pause(d time.Duration) bool {
+	w := c.watch(func() {})
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	over := false
@@ -276,24 +357,13 @@ func (c *conn) pause(d time.Duration) bool {
 	case <-timer.C:
 		over = true
 	case <-c.srv.done:
-	case err := <-ahead:
-		ahead <- err
-		if err == nil { // the next request is here already
-			select {
-			case <-timer.C:
-				over = true
-			case <-c.srv.done:
-			}
-		}
+	case <-w.gone:
 	}
-	c.nc.SetReadDeadline(time.Unix(1, 0)) // ends the Peek
-	err := <-ahead
-	c.nc.SetReadDeadline(time.Time{})
-	return over && (err == nil || errors.Is(err, os.ErrDeadlineExceeded))
+	return w.stop() && over
 }
 
-// send writes a reply. What it writes last is at most lastPiece long, so that only a client which does not read can hold
-// it up there: Conns waits for that piece.
+// send writes a reply without extras. What it writes last is at most lastPiece long, so that only a client which does not
+// read can hold it up there: Conns waits for that piece.
 func (c *conn) send(r Reply, to call) (open, linger bool) {
 	out := r.encode(to, time.Now())
 	first, last := out.first, out.late
@@ -304,20 +374,38 @@ func (c *conn) send(r Reply, to call) (open, linger bool) {
 	if !c.write(first) || len(out.late) > 0 && !c.waitLate() {
 		return false, false
 	}
-	c.mu.Lock()
-	c.finishing = true
-	c.mu.Unlock()
-	ok := c.write(last)
+	state := ConnIdle
+	if out.close {
+		state = ConnClosing
+	}
+	ok := c.writeLast(last, state)
+	return ok && !out.close, ok && out.close
+}
+
+// writeLast writes the end of a reply and enters the state that follows, or returns false when the client is gone.
+func (c *conn) writeLast(b []byte, next ConnState) bool {
+	c.setFinishing(true)
+	n, err := 0, error(nil)
+	if len(b) > 0 {
+		n, err = c.nc.Write(b)
+	}
+	if next == ConnClosed {
+		c.nc.Close()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.info.Written += int64(n)
 	c.finishing = false
-	switch {
-	case ok && out.close:
-		c.enter(ConnClosing)
-	case ok:
-		c.enter(ConnIdle)
+	if err == nil {
+		c.enter(next)
 	}
-	return ok && !out.close, ok && out.close
+	return err == nil
+}
+
+func (c *conn) setFinishing(is bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.finishing = is
 }
 
 // waitLate waits until the terminator of a ChunkedLate body is due, or returns false when the server closes.
@@ -341,4 +429,25 @@ func (c *conn) write(b []byte) bool {
 	c.info.Written += int64(n)
 	c.mu.Unlock()
 	return err == nil
+}
+
+// setStatus notes the status of a reply that was not known when the request was recorded.
+func (c *conn) setStatus(code int) {
+	c.mu.Lock()
+	c.info.LastStatus = code
+	c.mu.Unlock()
+	c.srv.recordStatus(c.info.ID, code)
+}
+
+// closedSocket says whether somebody else has closed a connection.
+func closedSocket(nc net.Conn) bool {
+	if under, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = under.NetConn()
+	}
+	sc, ok := nc.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	return err != nil || raw.Control(func(uintptr) {}) != nil
 }

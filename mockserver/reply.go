@@ -1,11 +1,12 @@
 package mockserver
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"html"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,9 +24,9 @@ type Reply struct {
 	framing Framing // as chosen with Framing
 	usual   Framing // what the page has where none was chosen; 0 is ContentLength
 	http10  bool    // the status line says HTTP/1.0, so the connection ends after it
-	delay   time.Duration
 	close   bool
-	err     error // why it cannot be sent
+	extra   *extra // what few replies have; nil, or never changed in place
+	err     error  // why it cannot be sent
 }
 
 // Framing says how the end of a body is marked. It decides whether a body that the client does not close holds its
@@ -156,6 +157,37 @@ func JSON(code int, v any) Reply {
 	return r
 }
 
+// Body is a reply with these bytes and this Content-Type; with "" there is none. The bytes are copied. An error status
+// with no bytes is sent chunked, as with Text.
+func Body(code int, contentType string, body []byte) Reply {
+	r := Text(code, "")
+	r.name = fmt.Sprintf("Body(%d)", code)
+	r.fields = usual("", contentType)
+	if why := badHeader("Content-Type", contentType); why != "" {
+		r = r.fail("%s", why)
+	}
+	r.body = slices.Clone(body)
+	return r
+}
+
+// Redirect is a reply that sends the client elsewhere, with the header Location and a small page, so that a client which
+// does not follow it and leaves the body unclosed shows. The code is 300, 301, 302, 303, 307 or 308, and to is a URL or a
+// path; with others the reply cannot be sent.
+func Redirect(code int, to string) Reply {
+	text := http.StatusText(code)
+	r := Reply{name: fmt.Sprintf("Redirect(%d)", code), code: code, reason: text, fields: usual("", "text/html; charset=utf-8")}
+	switch code {
+	case 300, 301, 302, 303, 307, 308:
+	default:
+		return r.fail("not a status that redirects; there are 300, 301, 302, 303, 307 and 308")
+	}
+	if _, err := url.Parse(to); err != nil || to == "" || strings.ContainsAny(to, " \r\n\x00") {
+		return r.fail("%q is not a URL to redirect to", to)
+	}
+	r.body = []byte("<html>\n<head><title>" + text + "</title></head>\n<body><a href=\"" + html.EscapeString(to) + "\">" + text + "</a></body>\n</html>\n")
+	return r.Header("Location", to)
+}
+
 // Header returns the reply with a header line more, spelled as it is given. The first line with the name of a header that
 // the reply has by itself (Server, Date, Content-Type) takes its place; every other is added after all others, so that
 // two calls with the same name send two lines.
@@ -164,11 +196,11 @@ func JSON(code int, v any) Reply {
 // reply would close it. Content-Length and Transfer-Encoding cannot be set, because Framing does it; the reply cannot be
 // sent then, nor when name or value are none that a header can have.
 func (r Reply) Header(name, value string) Reply {
+	r = r.single("Header")
+	if why := badHeader(name, value); why != "" {
+		return r.fail("%s", why)
+	}
 	switch {
-	case !isToken(name):
-		return r.fail("%q is not a name for a header", name)
-	case strings.ContainsAny(value, "\r\n\x00"):
-		return r.fail("the value %q of header %s has a line break or a zero byte", value, name)
 	case strings.EqualFold(name, "Content-Length"), strings.EqualFold(name, "Transfer-Encoding"):
 		return r.fail("header %s is set by the framing; write .Framing(...)", name)
 	case strings.EqualFold(name, "Connection") && strings.EqualFold(value, "close"):
@@ -177,6 +209,8 @@ func (r Reply) Header(name, value string) Reply {
 	case strings.EqualFold(name, "Connection") && strings.EqualFold(value, "keep-alive"):
 		r.close = false
 		return r
+	case strings.EqualFold(name, "Trailer"):
+		return r.fail("header Trailer is set by the trailers; write .Trailer(name, value)")
 	}
 	fields := slices.Clone(r.fields)
 	for i, f := range fields {
@@ -196,19 +230,24 @@ func (r Reply) Framing(f Framing) Reply {
 	if f < ContentLength || f > Empty {
 		return r.fail("%s is not a framing; there are ContentLength, Chunked, ChunkedLate, UntilClose and Empty", f)
 	}
+	r = r.single("Framing")
 	r.framing = f
 	return r
 }
 
-// Delay returns the reply sent d later: the request is received and recorded at once, and then nothing is sent for d.
-// When the client gives up meanwhile, or the server is closed, the connection is closed without a reply. A client that
-// only ends its sending half counts as one that gave up.
-func (r Reply) Delay(d time.Duration) Reply {
-	r.delay = d
-	return r
+// badHeader says why a header line cannot be sent, "" when it can.
+func badHeader(name, value string) string {
+	if !isToken(name) {
+		return fmt.Sprintf("%q is not a name for a header", name)
+	}
+	if strings.ContainsAny(value, "\r\n\x00") {
+		return fmt.Sprintf("the value %q of header %s has a line break or a zero byte", value, name)
+	}
+	return ""
 }
 
-// String gives the call that made the reply, "ALB(403)", with its framing where one was chosen.
+// String gives the call that made the reply, "ALB(403)", with its framing and its fault where it has them:
+// "ALB(403).Framing(Chunked).Fault(ResetAfter(50))".
 func (r Reply) String() string {
 	name := r.name
 	if name == "" {
@@ -217,38 +256,10 @@ func (r Reply) String() string {
 	if r.framing != 0 {
 		name += ".Framing(" + r.framing.String() + ")"
 	}
-	return name
-}
-
-// Responder returns the reply as a function that answers without a network, for httpmock.RegisterResponder and anything
-// else that takes such a function. The response is what net/http makes of the reply: the same headers, ContentLength and
-// Close, and http.NoBody where there is no body. Any other body is to be closed, and gives an error when it is read after
-// that; there is no connection that it holds, so only a tracked client shows that it was not closed. ChunkedLate is as
-// Chunked. Delay ends early, with its error, when the request's context does. A reply that cannot be sent gives an error.
-func (r Reply) Responder() func(*http.Request) (*http.Response, error) {
-	return func(req *http.Request) (*http.Response, error) {
-		if err := r.problem(); err != nil {
-			return nil, fmt.Errorf("mockserver: %w", err)
-		}
-		to := call{method: "GET"}
-		if req != nil {
-			to.method, to.close = req.Method, req.Close
-		}
-		if r.delay > 0 {
-			timer := time.NewTimer(r.delay)
-			defer timer.Stop()
-			var cancelled <-chan struct{}
-			if req != nil {
-				cancelled = req.Context().Done()
-			}
-			select {
-			case <-timer.C:
-			case <-cancelled:
-				return nil, req.Context().Err()
-			}
-		}
-		return r.response(to, req, time.Now()), nil
+	if f := r.fault(); f != nil && !strings.HasPrefix(name, "Fault(") {
+		name += ".Fault(" + f.String() + ")"
 	}
+	return name
 }
 
 // fail keeps the first thing that is wrong with a reply.
@@ -266,12 +277,13 @@ func (r Reply) problem() error {
 		return r.err
 	case r.name == "":
 		return errors.New("an empty Reply; make one with Status, Text or JSON, for example")
+	case r.isHandler():
 	case r.code >= 100 && r.code < 200:
 		return fmt.Errorf("%s: a 1xx status is not a final reply", r)
 	case r.code < 200 || r.code > 999:
 		return fmt.Errorf("%s: a status has three digits", r)
 	}
-	return nil
+	return r.extra.problem(r)
 }
 
 // call is what a reply must know of its request.
@@ -279,31 +291,63 @@ type call struct {
 	method string
 	http10 bool
 	close  bool // the connection ends after the reply
+	gzip   bool // the client takes gzip
 }
 
-// plan settles how the reply is framed for one request. framing is 0 when there is no line for it.
-func (r Reply) plan(to call) (framing Framing, body []byte, close bool) {
-	f, body := r.framing, r.body
-	if f == 0 {
-		f = r.usual
+// noLength is the framing of NoLength: no line says where the body ends, and nothing ends it.
+const noLength Framing = -1
+
+// shape is how a reply goes out to one request.
+type shape struct {
+	framing Framing // 0 when there is neither a body nor a line for it
+	body    []byte  // what is written, nothing to HEAD
+	length  int     // the Content-Length, with ContentLength and Empty
+	close   bool    // the connection ends after it
+	gzip    bool    // body is compressed
+}
+
+func (r Reply) plan(to call) shape {
+	x := r.extra
+	if x == nil {
+		x = &none
 	}
-	if f == 0 {
-		f = ContentLength
-		if r.code >= 400 && len(body) == 0 {
-			f = Chunked
+	out := shape{framing: r.framing, body: r.body}
+	if x.gzip != nil && to.gzip && len(r.body) > 0 {
+		out.body, out.gzip = x.gzip, true
+	}
+	if out.framing == 0 && !x.hasLength && len(x.trailers) == 0 && !x.endless {
+		out.framing = r.usual
+	}
+	if out.framing == 0 {
+		out.framing = ContentLength
+		if !x.hasLength && (r.code >= 400 && len(out.body) == 0 || len(x.trailers) > 0 || x.endless) {
+			out.framing = Chunked
 		}
 	}
-	if (to.http10 || r.http10) && (f == Chunked || f == ChunkedLate) {
-		f = UntilClose
+	if x.noLength {
+		out.framing = noLength
 	}
-	if f == Empty {
-		body = nil
+	if (to.http10 || r.http10) && (out.framing == Chunked || out.framing == ChunkedLate) {
+		out.framing = UntilClose
 	}
-	close = r.close || r.http10 || to.close || f == UntilClose
+	if out.framing == Empty {
+		out.body = nil
+	}
+	out.length = len(out.body)
+	if x.hasLength {
+		out.length = x.length
+	}
+	out.close = r.close || r.http10 || to.close && !x.keep || out.framing == UntilClose
 	if r.code == 204 || r.code == 304 {
-		f, body = 0, nil
+		out.body = nil
+		if !x.hasLength {
+			out.framing = 0
+		}
 	}
-	return f, body, close
+	if to.method == "HEAD" {
+		out.body = nil
+	}
+	return out
 }
 
 // proto is the version in the status line.
@@ -321,48 +365,87 @@ type encoded struct {
 	close bool   // the connection ends after it
 }
 
+// encode is for replies without extras; Wire writes the others.
 func (r Reply) encode(to call, now time.Time) encoded {
-	framing, body, close := r.plan(to)
-	out := encoded{close: close}
-	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s %d %s\r\n", r.proto(), r.code, r.reason)
-	for _, f := range r.fields {
-		if f, ok := f.settle(framing, body, close, now); ok {
-			b.WriteString(f.name + ": " + f.value + "\r\n")
-		}
-	}
-	b.WriteString("\r\n")
+	sh := r.plan(to)
+	out := encoded{close: sh.close}
+	b := r.appendHead(make([]byte, 0, 512+len(sh.body)), sh, now)
 	if to.method != "HEAD" {
-		switch framing {
+		switch sh.framing {
 		case ContentLength, UntilClose:
-			b.Write(body)
+			b = append(b, sh.body...)
 		case Chunked, ChunkedLate:
-			if len(body) > 0 {
-				fmt.Fprintf(&b, "%x\r\n", len(body))
-				b.Write(body)
-				b.WriteString("\r\n")
+			if len(sh.body) > 0 {
+				b = strconv.AppendInt(b, int64(len(sh.body)), 16)
+				b = append(b, "\r\n"...)
+				b = append(b, sh.body...)
+				b = append(b, "\r\n"...)
 			}
-			if framing == Chunked {
-				b.WriteString("0\r\n\r\n")
+			if sh.framing == Chunked {
+				b = append(b, lastChunk...)
 			} else {
-				out.late = []byte("0\r\n\r\n")
+				out.late = []byte(lastChunk)
 			}
 		}
 	}
-	out.first = b.Bytes()
+	out.first = b
 	return out
 }
 
+const lastChunk = "0\r\n\r\n"
+
+// appendHead appends the status line, the headers and the empty line behind them.
+func (r Reply) appendHead(b []byte, sh shape, now time.Time) []byte {
+	b = append(b, r.proto()...)
+	b = append(b, ' ')
+	b = strconv.AppendInt(b, int64(r.code), 10)
+	b = append(b, ' ')
+	b = append(b, r.reason...)
+	b = append(b, "\r\n"...)
+	r.eachLine(sh, now, func(f field) {
+		b = append(b, f.name...)
+		b = append(b, ": "...)
+		b = append(b, f.value...)
+		b = append(b, "\r\n"...)
+	})
+	return append(b, "\r\n"...)
+}
+
+// eachLine calls do for each header line, in order.
+func (r Reply) eachLine(sh shape, now time.Time, do func(field)) {
+	for _, f := range r.fields {
+		if f, ok := f.settle(sh, now); ok {
+			do(f)
+		}
+	}
+	if r.extra == nil {
+		return
+	}
+	if r.extra.gzip != nil {
+		if sh.gzip {
+			do(field{name: "Content-Encoding", value: "gzip"})
+		}
+		do(field{name: "Vary", value: "Accept-Encoding"})
+	}
+	if t := r.extra.trailers; len(t) > 0 && (sh.framing == Chunked || sh.framing == ChunkedLate) {
+		names := make([]string, len(t))
+		for i, f := range t {
+			names[i] = f.name
+		}
+		do(field{name: "Trailer", value: strings.Join(names, ", ")})
+	}
+}
+
 // settle gives the header line of a field, or false when there is none.
-func (f field) settle(framing Framing, body []byte, close bool, now time.Time) (field, bool) {
+func (f field) settle(sh shape, now time.Time) (field, bool) {
 	switch f.slot {
 	case slotDate:
 		f.value = now.UTC().Format(http.TimeFormat)
 	case slotFraming:
 		small := f.name != "" && f.name == strings.ToLower(f.name)
-		switch framing {
+		switch sh.framing {
 		case ContentLength, Empty:
-			f.name, f.value = "Content-Length", strconv.Itoa(len(body))
+			f.name, f.value = "Content-Length", strconv.Itoa(sh.length)
 		case Chunked, ChunkedLate:
 			f.name, f.value = "Transfer-Encoding", "chunked"
 		default:
@@ -373,74 +456,46 @@ func (f field) settle(framing Framing, body []byte, close bool, now time.Time) (
 		}
 	case slotClose:
 		f.value = "close"
-		if !close {
+		if !sh.close {
 			return f, false
 		}
 	case slotConnection:
 		f.value = "keep-alive"
-		if close {
+		if sh.close {
 			f.value = "close"
 		}
 	}
 	return f, true
 }
 
-// response is the reply as net/http's client would hand it out.
-func (r Reply) response(to call, req *http.Request, now time.Time) *http.Response {
-	framing, body, close := r.plan(to)
-	resp := &http.Response{
-		Status:     strconv.Itoa(r.code) + " " + r.reason,
-		StatusCode: r.code,
-		Proto:      r.proto(),
-		ProtoMajor: 1,
-		ProtoMinor: 1,
-		Header:     http.Header{},
-		Body:       http.NoBody,
-		Close:      close,
-		Request:    req,
-	}
-	if r.http10 {
-		resp.ProtoMinor = 0
-	}
-	for _, f := range r.fields {
-		f, ok := f.settle(framing, body, close, now)
-		if !ok || f.slot == slotFraming && (framing == Chunked || framing == ChunkedLate) || (f.slot == slotConnection || f.slot == slotClose) && close {
-			continue // net/http takes these two out
+// view is a reply to one request with nothing in it that only HTTP/1 has, for other protocols to send. Its delay comes
+// from Server.delay, and templates and handlers are settled by Server.prepare before.
+type view struct {
+	code     int
+	header   []field // name and value, in order and as spelled; Content-Length too, but neither Connection nor Transfer-Encoding
+	body     []byte  // nothing to HEAD and in a 204 or 304
+	pieces   []int   // the lengths of the pieces that the body is sent in; nil for all at once
+	every    time.Duration
+	endless  bool    // after the last piece comes the first again
+	late     bool    // the end of the body comes a moment after the last byte
+	never    bool    // the end never comes (NoLength)
+	trailers []field // name and value
+	early    []hint  // 1xx, before all else
+	fault    WireFault
+	handler  http.Handler // writes the reply itself: only code, early and delay count beside it
+}
+
+func (r Reply) view(to call, now time.Time) view {
+	sh := r.plan(to)
+	v := view{code: r.code, body: sh.body, late: sh.framing == ChunkedLate, never: sh.framing == noLength}
+	r.eachLine(sh, now, func(f field) {
+		if f.slot != slotConnection && f.slot != slotClose && !strings.EqualFold(f.name, "Transfer-Encoding") {
+			v.header = append(v.header, f)
 		}
-		resp.Header.Add(f.name, f.value)
+	})
+	if x := r.extra; x != nil {
+		v.pieces, v.every, v.endless = r.pieces(len(sh.body)), x.every, x.endless
+		v.trailers, v.early, v.fault, v.handler = x.trailers, x.early, x.fault, x.handler
 	}
-	switch framing {
-	case ContentLength, Empty:
-		resp.ContentLength = int64(len(body))
-	case Chunked, ChunkedLate:
-		resp.ContentLength = -1
-		resp.TransferEncoding = []string{"chunked"}
-	case UntilClose:
-		resp.ContentLength = -1
-	}
-	if framing == 0 && to.method == "HEAD" {
-		resp.ContentLength = -1 // net/http does not know then
-	}
-	if framing != 0 && to.method != "HEAD" && resp.ContentLength != 0 {
-		resp.Body = &responseBody{r: bytes.NewReader(body)}
-	}
-	return resp
-}
-
-// responseBody is a body that knows that it is closed.
-type responseBody struct {
-	r      *bytes.Reader
-	closed bool
-}
-
-func (b *responseBody) Read(p []byte) (int, error) {
-	if b.closed {
-		return 0, errors.New("http: read on closed response body")
-	}
-	return b.r.Read(p)
-}
-
-func (b *responseBody) Close() error {
-	b.closed = true
-	return nil
+	return v
 }

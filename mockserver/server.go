@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/leakgate/leakgate/leakcheck"
@@ -73,6 +74,9 @@ type Server struct {
 	conns    []*conn
 	lastID   int
 	missed   misses
+
+	dice     dice
+	handlers atomic.Bool // a stub has a Handler, which wants the whole body
 }
 
 // New starts a server on a free loopback port. It is closed by t.Cleanup; when t has no Cleanup method, call Close.
@@ -256,6 +260,18 @@ func (s *Server) record(r Request) {
 		s.requests = append([]Request(nil), last(s.requests, keepLog)...)
 	}
 	s.requests = append(s.requests, r)
+}
+
+// recordStatus gives the last request of a connection its status.
+func (s *Server) recordStatus(conn, code int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := len(s.requests) - 1; i >= 0; i-- {
+		if s.requests[i].Conn == conn {
+			s.requests[i].Status = code
+			return
+		}
+	}
 }
 
 func (s *Server) isClosed() bool {

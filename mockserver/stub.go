@@ -75,20 +75,28 @@ func (st *Stub) Reply(replies ...Reply) *Stub {
 	}
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.replies = append(st.replies, replies...)
+	for _, r := range flatten(replies) {
+		st.replies = append(st.replies, r)
+		if r.isHandler() {
+			st.srv.handlers.Store(true)
+		}
+	}
 	return st
 }
 
-// next returns false when the stub has no replies.
-func (st *Stub) next() (Reply, bool) {
+// next returns why there is no reply.
+func (st *Stub) next() (r Reply, why string) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if len(st.replies) == 0 {
-		return Reply{}, false
+		return Reply{}, fmt.Sprintf("the stub %s (%s) has no reply, answered 501\n\tcall .Reply(...) on it before the first request", st.pattern, st.site)
 	}
-	r := st.replies[min(st.served, len(st.replies)-1)]
+	r, ok := nth(st.replies, st.served)
+	if !ok {
+		return Reply{}, spent(fmt.Sprintf("the stub %s (%s)", st.pattern, st.site), st.replies)
+	}
 	st.served++
-	return r, true
+	return r, ""
 }
 
 // answer finds the reply to a request. msg is what the test is failed with, "" when all is well or said before.
@@ -116,10 +124,9 @@ func (s *Server) answer(method, path string) (r Reply, st *Stub, msg string) {
 		return r, nil, msg
 	}
 
-	r, ok := st.next()
-	if !ok {
-		msg = fmt.Sprintf("mockserver: request %s %s: the stub %s (%s) has no reply, answered 501\n\tcall .Reply(...) on it before the first request",
-			method, shorten(path), st.pattern, st.site)
+	r, why := st.next()
+	if why != "" {
+		msg = fmt.Sprintf("mockserver: request %s %s: %s", method, shorten(path), why)
 		r = Text(501, msg+"\n")
 		if !s.miss(method + " " + path) {
 			msg = ""

@@ -143,7 +143,7 @@ func classifyMock(start fn, stack []callsite.Frame) Role {
 	switch {
 	case start.is("(*Server).accept"):
 		return RoleServerAccept
-	case start.in("(*conn).pause"):
+	case start.in("(*conn).watch"):
 		return RoleServerRead
 	case start.is("(*conn).serve"):
 		for _, f := range stack {

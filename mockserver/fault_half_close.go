@@ -1,0 +1,22 @@
+package mockserver
+
+import "net/http"
+
+// HalfClose sends the whole reply, which says that the connection stays open, and ends it all the same (FIN). The server
+// goes on reading and drops what comes. It is what a server's idle timeout does in the worst moment: a client that closes
+// the body never notices, one that holds it unread is in CLOSE_WAIT, and the reply is still readable. A reply with
+// Stall-like framing, NoLength, ends here as UntilClose does.
+const HalfClose = halfClose("HalfClose")
+
+type halfClose string
+
+func (f halfClose) String() string { return string(f) }
+
+func (f halfClose) Play(w *Wire) {
+	w.Send()
+	w.HalfClose()
+}
+
+func (f halfClose) respond(resp *http.Response, m *mocked) (*http.Response, error) {
+	return m.whole(resp), nil
+}
