@@ -42,6 +42,10 @@ type Conn struct {
 	Requests    int           // requests received, unreadable ones too
 	LastRequest string        // method and path of the last one: "GET /session"; "" when there was none, or it was unreadable
 	LastStatus  int           // status of the last reply, 0 when there was none
+	LastReply   string        // the call that made the last reply: "ALB(403)"; "" when there was none
+	LastFraming Framing       // how the body of the last reply was framed; 0 when it had no line for that
+	LastBody    int64         // bytes of the body of the last reply
+	LastSent    time.Time     // when the last byte of the last reply was written; zero while it is not
 	Written     int64         // bytes sent, headers included
 	Opened      time.Time     // when it was accepted
 	Age         time.Duration // how long it has been, or was, open
@@ -59,6 +63,7 @@ type conn struct {
 
 	mu        sync.Mutex
 	info      Conn
+	stub      string    // the stub of the last request: "GET /session/{id}"
 	finishing bool      // the last piece of a reply is being written
 	hijacked  bool      // a handler has taken the connection over
 	since     time.Time // when the state began
@@ -301,6 +306,7 @@ func (c *conn) begin(rec Request) {
 		c.info.LastRequest = rec.Method + " " + rec.Path
 	}
 	c.info.LastStatus = rec.Status
+	c.stub = rec.Stub
 	c.mu.Unlock()
 	c.srv.record(rec)
 }
@@ -365,7 +371,9 @@ func (c *conn) pause(d time.Duration) bool {
 // send writes a reply without extras. What it writes last is at most lastPiece long, so that only a client which does not
 // read can hold it up there: Conns waits for that piece.
 func (c *conn) send(r Reply, to call) (open, linger bool) {
-	out := r.encode(to, time.Now())
+	sh := r.plan(to)
+	c.note(r, sh)
+	out := r.encode(sh, time.Now())
 	first, last := out.first, out.late
 	if len(last) == 0 {
 		n := max(0, len(first)-lastPiece)
@@ -397,6 +405,7 @@ func (c *conn) writeLast(b []byte, next ConnState) bool {
 	c.info.Written += int64(n)
 	c.finishing = false
 	if err == nil {
+		c.info.LastSent = time.Now()
 		c.enter(next)
 	}
 	return err == nil
@@ -406,6 +415,14 @@ func (c *conn) setFinishing(is bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.finishing = is
+}
+
+// note writes down which reply the connection gets.
+func (c *conn) note(r Reply, sh shape) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.info.LastReply, c.info.LastFraming, c.info.LastBody = r.String(), sh.framing, int64(len(sh.body))
+	c.info.LastSent = time.Time{}
 }
 
 // waitLate waits until the terminator of a ChunkedLate body is due, or returns false when the server closes.

@@ -186,6 +186,7 @@ func (c *conn) handle(r Reply, req *http.Request, rec Request, to call, what str
 		return false, false
 	}
 	hw.finish()
+	hw.note()
 	c.nc.SetWriteDeadline(time.Time{})
 	there := stop()
 	switch {

@@ -252,6 +252,22 @@ func (w *handlerWriter) finish() {
 	}
 }
 
+// note writes down for Conns how the reply went out.
+func (w *handlerWriter) note() {
+	c := w.wire.c
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.info.LastFraming, c.info.LastBody = 0, w.written
+	switch {
+	case w.chunked:
+		c.info.LastFraming = Chunked
+	case w.length >= 0:
+		c.info.LastFraming = ContentLength
+	case !w.bodyless():
+		c.info.LastFraming = UntilClose
+	}
+}
+
 // FlushError is what http.ResponseController calls.
 func (w *handlerWriter) FlushError() error {
 	w.mu.Lock()

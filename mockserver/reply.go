@@ -304,6 +304,7 @@ type shape struct {
 	length  int     // the Content-Length, with ContentLength and Empty
 	close   bool    // the connection ends after it
 	gzip    bool    // body is compressed
+	head    bool    // the request was HEAD
 }
 
 func (r Reply) plan(to call) shape {
@@ -345,7 +346,7 @@ func (r Reply) plan(to call) shape {
 		}
 	}
 	if to.method == "HEAD" {
-		out.body = nil
+		out.body, out.head = nil, true
 	}
 	return out
 }
@@ -366,11 +367,10 @@ type encoded struct {
 }
 
 // encode is for replies without extras; Wire writes the others.
-func (r Reply) encode(to call, now time.Time) encoded {
-	sh := r.plan(to)
+func (r Reply) encode(sh shape, now time.Time) encoded {
 	out := encoded{close: sh.close}
 	b := r.appendHead(make([]byte, 0, 512+len(sh.body)), sh, now)
-	if to.method != "HEAD" {
+	if !sh.head {
 		switch sh.framing {
 		case ContentLength, UntilClose:
 			b = append(b, sh.body...)

@@ -66,6 +66,7 @@ func (c *conn) play(r Reply, to call, what string) (open, linger bool) {
 func newWire(c *conn, r Reply, to call, what string) *Wire {
 	w := &Wire{c: c, reply: r, to: to, what: what, shape: r.plan(to)}
 	w.pieces = r.pieces(len(w.shape.body))
+	c.note(r, w.shape)
 	return w
 }
 
