@@ -97,7 +97,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ft := &fakeT{}
-			srv := New(ft, withLate(time.Hour))
+			srv := New(ft, withLate(time.Hour), AllowUnused())
 			srv.On("GET", "/ok").Reply(Text(200, "ok"))
 			srv.On("GET", "/forbidden").Reply(Status(403))
 			srv.On("GET", "/close").Reply(ALB(403).Framing(UntilClose))

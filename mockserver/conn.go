@@ -224,16 +224,13 @@ func (c *conn) exchange() (open, linger bool) {
 		return c.refuse(rec, 400, fmt.Errorf("reading the body: %w", err))
 	}
 
-	reply, stub, msg := c.srv.answer(rec.Method, req.URL.EscapedPath())
-	if stub != nil {
-		rec.Stub = stub.pattern.String()
-	}
+	reply, stub, fail := c.srv.answer(&rec, req.URL.EscapedPath())
 	rec.Status = reply.code
 	if _, ok := reply.fault().(silentFault); ok || reply.isHandler() && !reply.recorded() {
 		rec.Status = 0 // no status is sent, or the handler will choose it
 	}
 	c.begin(rec)
-	if msg != "" {
+	for _, msg := range fail {
 		c.srv.report(msg)
 	}
 	if d := c.srv.delay(reply); d > 0 && !c.pause(d) {
@@ -268,12 +265,13 @@ func (c *conn) readBody(req *http.Request, rec *Request) (whole bool, err error)
 		c.nc.SetReadDeadline(time.Now().Add(c.srv.cfg.bodyWait))
 		n, err := req.Body.Read(buf)
 		total += int64(n)
-		keep := min(n, keepBody-len(rec.Body))
+		keep := min(n, c.srv.cfg.keepBodies-len(rec.Body))
 		rec.Body = append(rec.Body, buf[:keep]...)
 		rec.Truncated = rec.Truncated || keep < n
 		if all {
 			c.whole = append(c.whole, buf[:n]...)
 		}
+		rec.size = int(total)
 		if err == io.EOF {
 			return true, nil
 		}
@@ -281,6 +279,7 @@ func (c *conn) readBody(req *http.Request, rec *Request) (whole bool, err error)
 			return false, err
 		}
 	}
+	rec.Truncated, rec.size = true, -1
 	return false, nil
 }
 

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write testdata/failures.txt")
 func TestFailures(t *testing.T) {
 	request := func(method, path string, stubs ...string) func(TB) {
 		return func(ft TB) {
-			srv := New(ft)
+			srv := New(ft, AllowUnused())
 			for _, s := range stubs {
 				method, path, _ := strings.Cut(s, " ")
 				srv.On(method, path).Reply(Status(200))

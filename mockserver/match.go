@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"unicode/utf8"
 )
 
@@ -21,12 +22,15 @@ type Matcher struct {
 	want string // what it wants there
 	err  error  // why it cannot be used; On reports it
 
-	// test is called without a lock. It may be nil for InState alone.
+	// test and show are called without a lock. show says what the request has in this place, and, when test does not
+	// take it, why.
 	test func(*incoming) bool
-	// show says what the request has in this place, and, when test does not take it, why.
 	show func(*incoming) (got, why string)
 
-	scenario, state string // of InState, which is tested when the stub is chosen
+	from            values             // what oneOf and noneOf look at
+	holds           func(Request) bool // of Where, in place of test
+	panicked        *atomic.Bool       // holds did, and it was reported
+	scenario, state string             // of InState, which is tested when the stub is chosen
 }
 
 // String gives the call that makes the matcher, with the values of secret headers left out.
@@ -36,16 +40,27 @@ func (m Matcher) problem() error {
 	switch {
 	case m.err != nil:
 		return fmt.Errorf("%s: %w", m.text, m.err)
-	case m.test == nil && m.scenario == "":
+	case m.test == nil && m.holds == nil && m.scenario == "":
 		return errors.New("a Matcher that no function made; write mockserver.WithQuery(name, value), for example")
 	}
 	return nil
 }
 
+// takes says whether a request meets the condition, but for the state of a scenario.
+func (m *Matcher) takes(in *incoming) bool {
+	switch {
+	case m.holds != nil:
+		return in.ask(m)
+	case m.test != nil:
+		return m.test(in)
+	}
+	return true
+}
+
 // condition is what one text is to be.
 type condition struct {
-	want string              // as a message shows it
-	ok   func(string) bool   //
+	want string // as a message shows it
+	ok   func(string) bool
 	why  func(string) string // for a text that is not ok
 }
 
@@ -57,6 +72,7 @@ func oneOf(part string, from values, c condition) Matcher {
 	return Matcher{
 		part: part,
 		want: c.want,
+		from: from,
 		test: func(in *incoming) bool {
 			found, _ := from(in)
 			for _, v := range found {
@@ -86,6 +102,7 @@ func noneOf(part string, from values) Matcher {
 	return Matcher{
 		part: part,
 		want: nothing,
+		from: from,
 		test: func(in *incoming) bool {
 			found, _ := from(in)
 			return len(found) == 0

@@ -15,13 +15,16 @@ type Request struct {
 	Query     url.Values  // what could be parsed of the query
 	Host      string      // the Host header, which Header does not have
 	Header    http.Header // with canonical names, like a handler sees them
-	Body      []byte      // the first 64 KiB, without chunking
+	Body      []byte      // the first 64 KiB, or what KeepBodies says, without chunking
 	Truncated bool        // Body is not all of it
 	Time      time.Time   // when its head was complete
 	Conn      int         // ID of the connection, see Conns
 	Stub      string      // the stub that answered: "GET /users/{id}"; "" when none matched
 	Status    int         // status of the reply
 	Err       error       // why it could not be read whole; the other fields have what was understood until then
+
+	stub int // id of the stub that answered; not a pointer, which would drag the server into what a test prints
+	size int // bytes of the body; -1 when there are more than the server reads
 }
 
 func newRequest(req *http.Request, conn int) Request {

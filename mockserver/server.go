@@ -22,7 +22,7 @@ const (
 	settleWait = time.Second           // the longest time that Conns waits for the last piece of replies
 	lastPiece  = 4 << 10               // bytes
 	maxHeader  = 1 << 20               // bytes of request line and headers
-	keepBody   = 64 << 10              // bytes of a request body that Requests keeps
+	keepBody   = 64 << 10              // bytes of a request body that are kept, unless KeepBodies says otherwise
 	maxBody    = 64 << 20              // bytes of a request body that are read before the server gives up on it
 	keepLog    = 10_000                // requests, and closed connections, that are remembered
 )
@@ -32,6 +32,8 @@ type Option func(*config)
 
 type config struct {
 	allowUnmatched bool
+	allowUnused    bool
+	keepBodies     int
 	idleTimeout    time.Duration
 	late           time.Duration
 	bodyWait       time.Duration
@@ -52,6 +54,13 @@ func IdleTimeout(d time.Duration) Option {
 	return func(c *config) { c.idleTimeout = d }
 }
 
+// KeepBodies sets how many bytes of each request body are kept for Requests, and for matchers that look at it. The
+// default is 64 KiB. A longer body is marked Truncated, and no such matcher takes it. The server never reads more than
+// 64 MiB of a body. A negative n fails the test.
+func KeepBodies(n int) Option {
+	return func(c *config) { c.keepBodies = n }
+}
+
 // Server is an HTTP/1.1 server on a loopback address. Make one with New. All methods may be called from several
 // goroutines at once.
 type Server struct {
@@ -68,15 +77,20 @@ type Server struct {
 
 	mu       sync.Mutex
 	closed   bool
-	running  int // goroutines of this server
-	stubs    []*Stub
+	running  int     // goroutines of this server
+	stubs    []*Stub // those in use, in the order of On; only ever appended to
+	added    []*Stub // those that On has added since the last request
+	index    index   // of stubs
 	requests []Request
+	arrived  chan struct{} // closed at the next request, when somebody waits for it
 	conns    []*conn
 	lastID   int
 	missed   misses
 
 	dice     dice
 	handlers atomic.Bool // a stub has a Handler, which wants the whole body
+	everyStub []*Stub           // by id - 1, also those that are not used
+	states    map[string]string // of scenarios
 }
 
 // New starts a server on a free loopback port. It is closed by t.Cleanup; when t has no Cleanup method, call Close.
@@ -87,7 +101,7 @@ func New(t TB, opts ...Option) *Server {
 	t.Helper()
 	s := &Server{
 		t:         t,
-		cfg:       config{late: lateWait, bodyWait: bodyWait, maxBody: maxBody},
+		cfg:       config{late: lateWait, bodyWait: bodyWait, maxBody: maxBody, keepBodies: keepBody},
 		transport: &http.Transport{},
 		done:      make(chan struct{}),
 		ended:     make(chan struct{}),
@@ -96,6 +110,10 @@ func New(t TB, opts ...Option) *Server {
 		if o != nil {
 			o(&s.cfg)
 		}
+	}
+	if n := s.cfg.keepBodies; n < 0 {
+		t.Errorf("mockserver: KeepBodies(%d): a number of bytes is 0 or more", n)
+		s.cfg.keepBodies = keepBody
 	}
 	s.client = &http.Client{Transport: s.transport}
 
@@ -167,9 +185,11 @@ func (s *Server) Conns() []Conn {
 }
 
 // Close stops the server: it closes the listener and every connection, interrupts replies that are delayed or blocked,
-// and waits until its goroutines have ended, but not longer than 5 s. After it the server does not report to t any more. Close
-// may be called again, and by several goroutines; every call returns when the server is closed.
+// and waits until its goroutines have ended, but not longer than 5 s. Then it fails the test for stubs that were not called
+// as expected; see Expect. After it the server does not report to t any more, but for Calls and Wait. Close may be called again,
+// and by several goroutines; every call returns when the server is closed.
 func (s *Server) Close() {
+	s.t.Helper()
 	s.transport.CloseIdleConnections()
 	s.mu.Lock()
 	first := !s.closed
@@ -203,6 +223,7 @@ func (s *Server) Close() {
 	if late {
 		s.safely(func() { s.t.Logf("mockserver: Close: a goroutine of the server still runs after %v", closeWait) })
 	}
+	s.verify()
 }
 
 // accept runs until the listener is closed.
@@ -260,6 +281,13 @@ func (s *Server) record(r Request) {
 		s.requests = append([]Request(nil), last(s.requests, keepLog)...)
 	}
 	s.requests = append(s.requests, r)
+	if r.stub > 0 {
+		s.everyStub[r.stub-1].recorded++
+	}
+	if s.arrived != nil {
+		close(s.arrived)
+		s.arrived = nil
+	}
 }
 
 // recordStatus gives the last request of a connection its status.
@@ -298,6 +326,7 @@ func (s *Server) report(msg string) {
 // safely calls into t. Where t has no Cleanup the test may have ended, and then testing panics; Ginkgo panics at each
 // failure. Neither may take the process down from a goroutine that the user did not start.
 func (s *Server) safely(call func()) {
+	s.t.Helper()
 	defer func() { _ = recover() }()
 	call()
 }

@@ -263,7 +263,7 @@ func TestBadRequests(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			srv := New(t, withBodyWait(100*time.Millisecond))
+			srv := New(t, withBodyWait(100*time.Millisecond), AllowUnused())
 			srv.On("", "/").Reply(Status(200))
 			nc := dial(t, srv)
 			_, err := io.WriteString(nc, c.request)
@@ -298,7 +298,7 @@ func TestBadRequests(t *testing.T) {
 func TestUnmatched(t *testing.T) {
 	t.Parallel()
 	ft := &fakeT{}
-	srv := New(ft)
+	srv := New(ft, AllowUnused())
 	srv.On("GET", "/session").Reply(Status(200))
 	client := newClient(t)
 	for range 3 {
