@@ -106,9 +106,10 @@ func (s *Server) lastRequests() string {
 		return "\n\tthe server got no request at all"
 	}
 	var b strings.Builder
-	b.WriteString("\n\tthe last requests that the server got:")
 	if total > most {
-		fmt.Fprintf(&b, " (%d of %d)", most, total)
+		fmt.Fprintf(&b, "\n\tthe last %d of %d requests that the server got:", most, total)
+	} else {
+		b.WriteString("\n\tthe requests that the server got:")
 	}
 	width := 0
 	what := make([]string, len(recent))

@@ -56,6 +56,10 @@ func parseForm(contentType string, body []byte) (form url.Values, why string) {
 		if params["boundary"] == "" {
 			return nil, "the Content-Type has no boundary"
 		}
+		// The reader takes a body that ends within the headers of a part for one that is complete.
+		if !bytes.Contains(body, []byte("--"+params["boundary"]+"--")) {
+			return nil, "the form cannot be read: its last boundary is missing"
+		}
 		form, err = parseParts(multipart.NewReader(bytes.NewReader(body), params["boundary"]))
 	default:
 		return nil, fmt.Sprintf("the body is not a form: %s", quote(kind))

@@ -63,7 +63,7 @@ func jsonReason(rules jsonRules, want, got any) string {
 	}
 	switch n := len(all) - told; {
 	case len(all) == counted:
-		text += fmt.Sprintf("; and more than %d more", n-1)
+		text += fmt.Sprintf("; and %d or more others", n)
 	case n > 0:
 		text += fmt.Sprintf("; and %d more", n)
 	}

@@ -2,7 +2,9 @@ package mockserver
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -133,7 +135,7 @@ func sideBySide(rows []row) string {
 	var part, want, got int
 	for i := range rows {
 		r := &rows[i]
-		r.part = clip(r.part, cell)
+		r.part, r.want, r.got, r.verdict = oneLine(clip(r.part, cell)), oneLine(r.want), oneLine(r.got), oneLine(r.verdict)
 		part = max(part, utf8.RuneCountInString(r.part))
 		want = max(want, utf8.RuneCountInString(r.want))
 		got = max(got, utf8.RuneCountInString(r.got))
@@ -144,4 +146,13 @@ func sideBySide(rows []row) string {
 		b.WriteString("\n\t\t" + strings.TrimRight(line, " "))
 	}
 	return b.String()
+}
+
+// oneLine writes what would break a line, or a terminal, as Go does in a string.
+func oneLine(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) < 0 {
+		return s
+	}
+	quoted := strconv.Quote(s)
+	return quoted[1 : len(quoted)-1]
 }

@@ -43,17 +43,17 @@ func (p pattern) difference(path []string) string {
 		case path[i] == "" && i == len(path)-1:
 			return fmt.Sprintf("the path ends before %s", s)
 		case s.kind == literal && s.text == "":
-			return fmt.Sprintf("the path goes on with %q", shorten(strings.Join(path[i:], "/")))
+			return fmt.Sprintf("the path goes on with %q", clip(strings.Join(path[i:], "/"), cell))
 		case s.kind == wildcard:
 			return fmt.Sprintf("%s is empty in the path", s)
 		case strings.EqualFold(s.text, path[i]):
-			return fmt.Sprintf("the path differs in upper and lower case: %q, not %q", shorten(path[i]), s.text)
+			return fmt.Sprintf("the path differs in upper and lower case: %q, not %q", clip(path[i], cell), s.text)
 		default:
-			return fmt.Sprintf("the path differs: %q, not %q", shorten(path[i]), s.text)
+			return fmt.Sprintf("the path differs: %q, not %q", clip(path[i], cell), s.text)
 		}
 	}
 	if more := path[len(p.segs):]; len(more) > 1 || more[0] != "" {
-		return fmt.Sprintf("the path goes on with %q", shorten(strings.Join(more, "/")))
+		return fmt.Sprintf("the path goes on with %q", clip(strings.Join(more, "/"), cell))
 	}
 	return "the path has a slash at the end"
 }
