@@ -58,6 +58,7 @@ type conn struct {
 	nc  net.Conn
 	in  input
 	br  *bufio.Reader
+	buf []byte // that bodies are read into; nil until the first
 
 	whole []byte // the body of the current request, where the server has handlers
 
@@ -254,13 +255,16 @@ func (c *conn) exchange() (open, linger bool) {
 
 // readBody reads the whole body and keeps its beginning. whole is false when there is more of it than the server reads.
 func (c *conn) readBody(req *http.Request, rec *Request) (whole bool, err error) {
-	defer c.nc.SetReadDeadline(time.Time{})
 	c.whole = nil
 	if req.Body == http.NoBody {
 		return true, nil
 	}
+	defer c.nc.SetReadDeadline(time.Time{})
 	all := c.srv.handlers.Load()
-	buf := make([]byte, 32<<10)
+	if c.buf == nil {
+		c.buf = make([]byte, 32<<10)
+	}
+	buf := c.buf
 	for total := int64(0); total <= c.srv.cfg.maxBody; {
 		c.nc.SetReadDeadline(time.Now().Add(c.srv.cfg.bodyWait))
 		n, err := req.Body.Read(buf)

@@ -3,6 +3,7 @@ package mockserver
 import (
 	"encoding/json"
 	"fmt"
+	"iter"
 	"maps"
 	"slices"
 	"strconv"
@@ -23,10 +24,20 @@ func (r jsonRules) differences(want, got any, most int) []string {
 	return c.found
 }
 
+// same says whether there is no difference, and is much quicker at it.
+func (r jsonRules) same(want, got any) bool {
+	c := jsonComparison{rules: r, quick: true}
+	c.compare(want, got, nil)
+	return !c.differs
+}
+
 type jsonComparison struct {
 	rules jsonRules
 	most  int
 	found []string
+
+	quick   bool // only find out whether there is a difference
+	differs bool
 }
 
 // jsonPlace is a place in a value, from the inside out. nil is the whole.
@@ -53,12 +64,20 @@ func (p *jsonPlace) String() string {
 	return "$" + strings.Join(steps, "")
 }
 
-func (c *jsonComparison) full() bool { return len(c.found) >= c.most }
-
-func (c *jsonComparison) say(at *jsonPlace, format string, args ...any) {
-	if !c.full() {
-		c.found = append(c.found, clip(at.String(), 2*cell)+fmt.Sprintf(format, args...))
+// done says that no more differences are looked for.
+func (c *jsonComparison) done() bool {
+	if c.quick {
+		return c.differs
 	}
+	return len(c.found) >= c.most
+}
+
+// say tells a difference. text is called when it is told.
+func (c *jsonComparison) say(at *jsonPlace, text func() string) {
+	if !c.quick && !c.done() {
+		c.found = append(c.found, clip(at.String(), 2*cell)+": "+text())
+	}
+	c.differs = true
 }
 
 func (c *jsonComparison) compare(want, got any, at *jsonPlace) {
@@ -86,77 +105,93 @@ func (c *jsonComparison) compare(want, got any, at *jsonPlace) {
 			}
 		}
 	}
-	if c.full() {
-		return
-	}
-	w, g := jsonKind(want), jsonKind(got)
-	if w == g {
-		c.say(at, ": %s, not %s", shortJSON(got), shortJSON(want))
-		return
-	}
-	c.say(at, ": %s, not %s", withKind(g, got), withKind(w, want))
+	c.say(at, func() string {
+		w, g := jsonKind(want), jsonKind(got)
+		if w == g {
+			return shortJSON(got) + ", not " + shortJSON(want)
+		}
+		return withKind(g, got) + ", not " + withKind(w, want)
+	})
 }
 
 func (c *jsonComparison) members(want, got map[string]any, at *jsonPlace) {
-	// Sorted, so that a message is the same each time. To find out whether there is any difference, no order is needed.
-	each := maps.Keys(want)
-	if c.most > 1 {
-		each = slices.Values(slices.Sorted(each))
+	if c.quick && !c.rules.moreMembers && len(want) != len(got) {
+		c.differs = true
+		return
 	}
-	for name := range each {
-		if c.full() {
+	for name := range c.names(want) {
+		if c.done() {
 			return
 		}
-		place := &jsonPlace{in: at, name: name}
+		place := c.member(at, name)
 		if g, ok := got[name]; ok {
 			c.compare(want[name], g, place)
 		} else {
-			c.say(place, ": is missing, %s expected", shortJSON(want[name]))
+			c.say(place, func() string { return "is missing, " + shortJSON(want[name]) + " expected" })
 		}
 	}
 	if c.rules.moreMembers {
 		return
 	}
-	each = maps.Keys(got)
-	if c.most > 1 {
-		each = slices.Values(slices.Sorted(each))
-	}
-	for name := range each {
+	for name := range c.names(got) {
+		if c.done() {
+			return
+		}
 		if _, ok := want[name]; !ok {
-			if c.full() {
-				return
-			}
-			c.say(&jsonPlace{in: at, name: name}, ": %s is not expected", shortJSON(got[name]))
+			c.say(c.member(at, name), func() string { return shortJSON(got[name]) + " is not expected" })
 		}
 	}
 }
 
+// names are sorted where differences are told, so that a message is the same each time.
+func (c *jsonComparison) names(of map[string]any) iter.Seq[string] {
+	if c.quick {
+		return maps.Keys(of)
+	}
+	return slices.Values(slices.Sorted(maps.Keys(of)))
+}
+
+// member and item give the place of a part, nil when no place will be told.
+func (c *jsonComparison) member(in *jsonPlace, name string) *jsonPlace {
+	if c.quick {
+		return nil
+	}
+	return &jsonPlace{in: in, name: name}
+}
+
+func (c *jsonComparison) item(in *jsonPlace, index int) *jsonPlace {
+	if c.quick {
+		return nil
+	}
+	return &jsonPlace{in: in, index: index, item: true}
+}
+
 func (c *jsonComparison) items(want, got []any, at *jsonPlace) {
 	if len(got) < len(want) || len(got) > len(want) && !c.rules.moreItems {
-		c.say(at, ": %s, not %d", count(len(got), "element"), len(want))
+		c.say(at, func() string { return fmt.Sprintf("%s, not %d", count(len(got), "element"), len(want)) })
 	}
 	if c.rules.anyOrder {
 		c.anyOrder(want, got, at)
 		return
 	}
 	for i := range min(len(want), len(got)) {
-		if c.full() {
+		if c.done() {
 			return
 		}
-		c.compare(want[i], got[i], &jsonPlace{in: at, index: i, item: true})
+		c.compare(want[i], got[i], c.item(at, i))
 	}
 }
 
 // anyOrder looks for a place in got for each element of want, no place taken twice. An element may fit several, where
 // members may be more, so one that has a place makes room when it fits elsewhere.
 func (c *jsonComparison) anyOrder(want, got []any, at *jsonPlace) {
-	if c.full() {
+	if c.done() {
 		return
 	}
 	fits := make([][]int, len(want))
 	for i, w := range want {
 		for j, g := range got {
-			if len(c.rules.differences(w, g, 1)) == 0 {
+			if c.rules.same(w, g) {
 				fits[i] = append(fits[i], j)
 			}
 		}
@@ -178,7 +213,7 @@ func (c *jsonComparison) anyOrder(want, got []any, at *jsonPlace) {
 	}
 	for i, w := range want {
 		if !place(i, make([]bool, len(got))) {
-			c.say(at, ": no element for %s", shortJSON(w))
+			c.say(at, func() string { return "no element for " + shortJSON(w) })
 		}
 	}
 }

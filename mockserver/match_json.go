@@ -38,7 +38,7 @@ func jsonBody(function string, v any, rules jsonRules) Matcher {
 		want: clip(text, cell),
 		test: func(in *incoming) bool {
 			got, err := in.readJSON()
-			return err == nil && len(rules.differences(want, got, 1)) == 0
+			return err == nil && rules.same(want, got)
 		},
 		show: func(in *incoming) (string, string) {
 			got, err := in.readJSON()

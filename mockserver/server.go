@@ -87,8 +87,8 @@ type Server struct {
 	lastID   int
 	missed   misses
 
-	dice     dice
-	handlers atomic.Bool // a stub has a Handler, which wants the whole body
+	dice      dice
+	handlers  atomic.Bool       // a stub has a Handler, which wants the whole body
 	everyStub []*Stub           // by id - 1, also those that are not used
 	states    map[string]string // of scenarios
 }
