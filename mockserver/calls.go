@@ -81,7 +81,12 @@ func (s *Server) Wait(stub *Stub, n int, timeout time.Duration) []Request {
 		}
 		select {
 		case <-arrived:
-		case <-s.ended:
+		case <-s.done:
+			select {
+			case <-s.ended: // the last requests are recorded
+			case <-time.After(closeWait):
+			case <-timer.C:
+			}
 			over = "before the server was closed"
 		case <-timer.C:
 			over = fmt.Sprintf("in %v", timeout)

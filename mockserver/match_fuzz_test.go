@@ -19,6 +19,7 @@ func FuzzMatchers(f *testing.F) {
 	f.Add("sid", "\"a\"", "GET * HTTP/1.1\r\nHost: a\r\nCookie: sid=\"a\"; b\r\n\r\n", "x")
 	f.Add("name", "bob", "POST /%2f//a HTTP/1.1\r\nHost: a\r\nContent-Type: application/x-www-form-urlencoded\r\n\r\n", "name=bob&x")
 	f.Add("name", "bob", "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n\r\n", multipartBody)
+	f.Add("a\nb\x1b", "\u2028x", "GET /x?a%0ab=1 HTTP/1.1\r\nHost: a\r\n\r\n", "\n")
 	f.Add("a", "(", "OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", "\xff{\"a\":1}")
 	f.Add("", `{"a":[1]}`, "GET http://h HTTP/1.1\r\nHost: a\r\nAuthorization: x\r\n\r\n", `{"a":[1,2]}`)
 	f.Fuzz(func(t *testing.T, name, value, head, body string) {
