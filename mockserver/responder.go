@@ -190,16 +190,18 @@ func (r Reply) response(to call, req *http.Request, now time.Time) *http.Respons
 		ProtoMinor: 1,
 		Header:     http.Header{},
 		Body:       http.NoBody,
-		Close:      sh.close,
 		Request:    req,
 	}
+	announced := r.http10 || sh.framing == UntilClose && to.method != "HEAD" // net/http knows without a header
 	if r.http10 {
 		resp.ProtoMinor = 0
 	}
 	r.eachLine(sh, now, func(f field) {
+		connection := f.slot == slotConnection || f.slot == slotClose
+		announced = announced || connection
 		switch {
-		case f.slot == slotFraming && chunked, (f.slot == slotConnection || f.slot == slotClose) && sh.close:
-			return // net/http takes these two out
+		case f.slot == slotFraming && chunked, connection && sh.close && !r.http10:
+			return // net/http takes these two out, the second one only from HTTP/1.1
 		case f.name == "Trailer":
 			resp.Trailer = http.Header{}
 			for _, t := range r.extra.trailers {
@@ -209,6 +211,7 @@ func (r Reply) response(to call, req *http.Request, now time.Time) *http.Respons
 		}
 		resp.Header.Add(f.name, f.value)
 	})
+	resp.Close = sh.close && announced
 	switch sh.framing {
 	case ContentLength, Empty:
 		resp.ContentLength = int64(sh.length)
