@@ -257,7 +257,11 @@ Connection: {close}
 Server: AmazonS3`, request, host), fmt.Sprintf(`<?xml version="1.0" encoding="UTF-8"?>
 <Error><Code>%s</Code><Message>%s</Message>%s<RequestId>%s</RequestId><HostId>%s</HostId></Error>`, e.code, e.message, e.key, request, host))
 		r.usual = Chunked
-		f.add("", BodyConfirmed, "framing, order of the headers", r)
+		note := "framing, order of the headers"
+		if r.code == 503 {
+			note = "status line, " + note
+		}
+		f.add("", BodyConfirmed, note, r)
 	}
 	return f
 }

@@ -5,6 +5,7 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -89,6 +90,72 @@ func TestPageLengths(t *testing.T) {
 	// Pages of Fastly with other texts, from captures that give their Content-Length.
 	assert.Len(t, fastlyPage("405", "Not allowed.", "cache-sjc3123-SJC 1444597345 360958686"), 429)
 	assert.Len(t, fastlyPage("412", "Precondition Failed", "cache-ams4151-AMS 1494539468 4042009446"), 451)
+}
+
+// The pages after which the connection ends. All others leave it open.
+func TestPagesThatClose(t *testing.T) {
+	t.Parallel()
+	want := []string{
+		"akamai 400", "akamai 403", "akamai 408", "akamai 503",
+		"alb 400", "alb 413", "alb 414", "alb-old 400",
+		"apache 503", "apache-signature 503",
+		"azureappgateway 400",
+		"cloudflare 400", "cloudflare 413",
+		"envoy-lr 503",
+		"f5 200",
+		"fastly 503", "fastly-timeout 503", "fastly-unavailable 503",
+		"haproxy 400", "haproxy 408",
+		"haproxy-1.0 400", "haproxy-1.0 403", "haproxy-1.0 408", "haproxy-1.0 500", "haproxy-1.0 502", "haproxy-1.0 503", "haproxy-1.0 504",
+		"httpsys 503",
+		"istio-lr 503",
+		"nethttp 431", "nethttp-host 400", "nethttp-malformed 400", "nethttp-tls 400",
+		"nginx 400", "nginx 413", "nginx 414", "nginx 500", "nginx-494 400", "nginx-495 400", "nginx-496 400", "nginx-497 400",
+		"nginx-version 400", "nginx-version 413", "nginx-version 414", "nginx-version 500",
+		"varnish-minimal 400", "varnish-minimal 500",
+	}
+	var got []string
+	for _, p := range Pages() {
+		if p.Closes {
+			got = append(got, fmt.Sprintf("%s %d", p.Name, p.Code))
+		}
+	}
+	assert.Equal(t, want, got)
+}
+
+// The status lines that are not those of net/http.StatusText.
+func TestPageStatusLines(t *testing.T) {
+	t.Parallel()
+	want := map[string]string{
+		"413": "Request Entity Too Large", "414": "Request-URI Too Large",
+		"alb 503": "Service Temporarily Unavailable", "alb-old 503": "Service Temporarily Unavailable",
+		"alb 504": "Gateway Time-out", "alb-old 504": "Gateway Time-out",
+		"apache 502":          "Proxy Error",
+		"azureappgateway 504": "Gateway Time-out", "azureappservice 403": "Ip Forbidden",
+		"classicelb 503": "Service Unavailable: Back-end server is at capacity", "classicelb 504": "GATEWAY_TIMEOUT",
+		"cloudflare 503": "Service Temporarily Unavailable", "cloudflare-large 503": "Service Temporarily Unavailable",
+		"520": "Origin Error", "521": "Origin Down", "522": "Origin Connection Time-out", "524": "Origin Time-out", "525": "Origin SSL Handshake Error",
+		"fastly 503": "Backend is unhealthy", "fastly-timeout 503": "first byte timeout",
+		"haproxy 400": "Bad request", "haproxy-1.0 400": "Bad request", "haproxy 407": "Unauthorized", "haproxy 413": "Payload Too Large",
+		"haproxy 408": "Request Time-out", "haproxy-1.0 408": "Request Time-out", "haproxy 504": "Gateway Time-out", "haproxy-1.0 504": "Gateway Time-out",
+		"ingressnginx 503": "Service Temporarily Unavailable",
+		"nethttp-host 400": "Bad Request: missing required Host header",
+		"nginx 405":        "Not Allowed", "nginx-version 405": "Not Allowed", "nginx 408": "Request Time-out", "nginx-version 408": "Request Time-out",
+		"nginx 503": "Service Temporarily Unavailable", "nginx-version 503": "Service Temporarily Unavailable",
+		"nginx 504": "Gateway Time-out", "nginx-version 504": "Gateway Time-out", "nginx-empty 499": "",
+		"s3 503":      "Slow Down",
+		"traefik 499": "status code 499",
+		"varnish 503": "Backend fetch failed",
+	}
+	for _, p := range Pages() {
+		reason, ok := want[fmt.Sprintf("%s %d", p.Name, p.Code)]
+		if !ok {
+			reason, ok = want[strconv.Itoa(p.Code)]
+		}
+		if !ok {
+			reason = http.StatusText(p.Code)
+		}
+		assert.Equal(t, reason, p.Reply.reason, p.Scenario)
+	}
 }
 
 func TestStatusPages(t *testing.T) {
