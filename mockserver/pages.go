@@ -19,9 +19,9 @@ const (
 	// Content-Length is the length of the page here.
 	Confirmed Confidence = "confirmed"
 
-	// BodyConfirmed: the body is known from captures. Some of the headers, their order or the framing are not, or a
-	// length is known and the text is our own; PageInfo.Note says which.
-	BodyConfirmed Confidence = "body confirmed"
+	// PartlyConfirmed: the body is known from captures or source code, or its length is and the text is our own; some of
+	// the rest is not. PageInfo.Note says what.
+	PartlyConfirmed Confidence = "partly confirmed"
 
 	// NotVerified: made from documentation, or like the other pages of its server. The bytes may differ from the real ones.
 	NotVerified Confidence = "not verified"

@@ -31,7 +31,7 @@ func gitHubFamily() *family {
 	f := &family{fn: "GitHub", server: "GitHub API"}
 	for _, status := range []string{"403 Forbidden", "429 Too Many Requests"} {
 		id := madeID("github "+status, "0123456789ABCDEF", 32)
-		f.add("", BodyConfirmed, "headers", newPage(status, fmt.Sprintf(`Date: {date}
+		f.add("", PartlyConfirmed, "headers", newPage(status, fmt.Sprintf(`Date: {date}
 Server: GitHub.com
 Content-Type: application/json; charset=utf-8
 X-GitHub-Media-Type: github.v3; format=json

@@ -78,7 +78,7 @@ func albFamily() *family {
 	add("", 500, NotVerified, alike, albPage)
 	add("", 502, Confirmed, "", albPage)
 	add("", 503, NotVerified, alike, albPage)
-	add("", 504, BodyConfirmed, "captured in the old form only", albPage)
+	add("", 504, PartlyConfirmed, "captured in the old form only", albPage)
 
 	add("old", 400, Confirmed, "", albOldPage)
 	add("old", 403, NotVerified, alike, albOldPage)
@@ -88,8 +88,8 @@ func albFamily() *family {
 	add("old", 504, Confirmed, "", albOldPage)
 
 	const empty = "Server: awselb/2.0\nDate: {date}\nContent-Length: {framing}\nConnection: {connection}"
-	f.add("empty", BodyConfirmed, "order of the headers", newPage("404 Not Found", empty, ""))
-	f.add("empty", BodyConfirmed, "order of the headers", newPage("502 Bad Gateway", empty, ""))
+	f.add("empty", PartlyConfirmed, "order of the headers", newPage("404 Not Found", empty, ""))
+	f.add("empty", PartlyConfirmed, "order of the headers", newPage("502 Bad Gateway", empty, ""))
 	return f
 }
 
@@ -138,14 +138,14 @@ x-amz-apigw-id: %s=`, madeUUID(seed), errorType, madeID(seed, base64URLID, 15)),
 	}
 	const errorType = "x-amzn-ErrorType, order of the headers"
 	rest("", "403 Forbidden", `{"message":"Missing Authentication Token"}`, "MissingAuthenticationTokenException", Confirmed, "")
-	rest("", "429 Too Many Requests", `{"message":"Too Many Requests"}`, "TooManyRequestsException", BodyConfirmed, errorType)
+	rest("", "429 Too Many Requests", `{"message":"Too Many Requests"}`, "TooManyRequestsException", PartlyConfirmed, errorType)
 	rest("", "502 Bad Gateway", `{"message": "Internal server error"}`, "InternalServerErrorException", Confirmed, "")
-	rest("", "504 Gateway Timeout", `{"message": "Endpoint request timed out"}`, "InternalServerErrorException", BodyConfirmed, errorType)
-	rest("forbidden", "403 Forbidden", `{"message":"Forbidden"}`, "ForbiddenException", BodyConfirmed, errorType)
-	rest("quota", "429 Too Many Requests", `{"message":"Limit Exceeded"}`, "LimitExceededException", BodyConfirmed, errorType)
+	rest("", "504 Gateway Timeout", `{"message": "Endpoint request timed out"}`, "InternalServerErrorException", PartlyConfirmed, errorType)
+	rest("forbidden", "403 Forbidden", `{"message":"Forbidden"}`, "ForbiddenException", PartlyConfirmed, errorType)
+	rest("quota", "429 Too Many Requests", `{"message":"Limit Exceeded"}`, "LimitExceededException", PartlyConfirmed, errorType)
 
 	const seed = "apigateway edge"
-	f.add("edge", BodyConfirmed, "order of the headers", newPage("403 Forbidden", fmt.Sprintf(`Content-Type: application/json
+	f.add("edge", PartlyConfirmed, "order of the headers", newPage("403 Forbidden", fmt.Sprintf(`Content-Type: application/json
 Content-Length: {framing}
 Connection: {connection}
 Date: {date}
@@ -159,7 +159,7 @@ x-amz-apigw-id: %s=
 		{"503 Service Unavailable", `{"message":"Service Unavailable"}`},
 		{"504 Gateway Timeout", `{"message":"Endpoint request timed out"}`},
 	} {
-		f.add("http", BodyConfirmed, "headers", newPage(p[0], fmt.Sprintf(`Date: {date}
+		f.add("http", PartlyConfirmed, "headers", newPage(p[0], fmt.Sprintf(`Date: {date}
 Content-Type: application/json
 Content-Length: {framing}
 Connection: {connection}
@@ -214,9 +214,9 @@ Request ID: `+cloudFrontID(seed)+`
 	const other = "the reason that the page gives"
 	add("", "400 Bad Request", bad, NotVerified, "made like the other pages")
 	add("", "403 Forbidden", "Request blocked.", Confirmed, "")
-	add("", "502 Bad Gateway", origin, BodyConfirmed, other)
-	add("", "503 Service Unavailable", origin, BodyConfirmed, other)
-	add("", "504 Gateway Timeout", origin, BodyConfirmed, other)
+	add("", "502 Bad Gateway", origin, PartlyConfirmed, other)
+	add("", "503 Service Unavailable", origin, PartlyConfirmed, other)
+	add("", "504 Gateway Timeout", origin, PartlyConfirmed, other)
 	add("short", "400 Bad Request", bad, NotVerified, "made like the 403")
 	add("short", "403 Forbidden", bad, Confirmed, "")
 	add("short", "502 Bad Gateway", origin, NotVerified, "made like the 403")
@@ -261,7 +261,7 @@ Server: AmazonS3`, request, host), fmt.Sprintf(`<?xml version="1.0" encoding="UT
 		if r.code == 503 {
 			note = "status line, " + note
 		}
-		f.add("", BodyConfirmed, note, r)
+		f.add("", PartlyConfirmed, note, r)
 	}
 	return f
 }

@@ -23,10 +23,10 @@ func cloudflareFamily() *family {
 		note       string
 	}{
 		{centredPage{title: "400 Bad Request", close: true}, Confirmed, ""},
-		{centredPage{title: "403 Forbidden"}, BodyConfirmed, "headers"},
-		{centredPage{title: "413 Request Entity Too Large", close: true}, BodyConfirmed, "headers"},
-		{centredPage{title: "502 Bad Gateway"}, BodyConfirmed, "headers"},
-		{centredPage{title: "503 Service Temporarily Unavailable"}, BodyConfirmed, "headers"},
+		{centredPage{title: "403 Forbidden"}, PartlyConfirmed, "headers"},
+		{centredPage{title: "413 Request Entity Too Large", close: true}, PartlyConfirmed, "headers"},
+		{centredPage{title: "502 Bad Gateway"}, PartlyConfirmed, "headers"},
+		{centredPage{title: "503 Service Temporarily Unavailable"}, PartlyConfirmed, "headers"},
 	} {
 		id := ray(p.title)
 		if p.close {
@@ -48,7 +48,7 @@ CF-RAY: ` + ray(seed)
 	for _, status := range []string{"403 Forbidden", "429 Too Many Requests", "502 Bad Gateway", "520 Origin Error", "521 Origin Down",
 		"522 Origin Connection Time-out", "524 Origin Time-out", "525 Origin SSL Handshake Error"} {
 		code, _, _ := strings.Cut(status, " ")
-		more, confidence, note := "", BodyConfirmed, "headers"
+		more, confidence, note := "", PartlyConfirmed, "headers"
 		switch code {
 		case "403":
 			code, confidence, note = "1020", Confirmed, ""
@@ -133,7 +133,7 @@ X-Cache: MISS
 X-Cache-Hits: 0
 X-Timer: S1704207845.`+madeNumber("fastly timer "+p[0], 6)+`,VS0,VE1`, fastlyPage("503", p[1], details))
 		r.close = true
-		f.add(p[0], BodyConfirmed, "that the headers are those of today", r)
+		f.add(p[0], PartlyConfirmed, "that the headers are those of today", r)
 	}
 	return f
 }
@@ -174,7 +174,7 @@ func akamaiFamily() *family {
 	}{
 		{"400 Bad Request", "Invalid URL", "Invalid URL", "The requested URL \"&#91;no&#32;URL&#93;\", is invalid.<p>", "9", "\n</BODY></HTML>\n", Confirmed, ""},
 		{"403 Forbidden", "Access Denied", "Access Denied",
-			" \nYou don't have permission to access \"http&#58;&#47;&#47;www&#46;example&#46;com&#47;\" on this server.<P>", "18", "\n</BODY>\n</HTML>\n", BodyConfirmed, "order of the headers"},
+			" \nYou don't have permission to access \"http&#58;&#47;&#47;www&#46;example&#46;com&#47;\" on this server.<P>", "18", "\n</BODY>\n</HTML>\n", PartlyConfirmed, "order of the headers"},
 		{"408 Request Timeout", "Request Timeout", "Request Timeout", "The server gave up waiting for a whole request.<p>", "2", "\n</BODY></HTML>\n", NotVerified, "text of the page, headers"},
 		{"503 Service Unavailable", "Service Unavailable", "Service Unavailable - Zero size object", "The server is temporarily unable to service your request.<P>", "15",
 			"\n</BODY></HTML>\n", NotVerified, "text of the page, headers"},

@@ -42,7 +42,7 @@ func AzureAppService(code int) Reply { return typedPage("AzureAppService", code)
 
 func azureAppServiceFamily() *family {
 	f := &family{fn: "AzureAppService", server: "Azure App Service"}
-	f.add("", BodyConfirmed, "the body is our own, with the real length", newPage("403 Ip Forbidden", `Content-Length: {framing}
+	f.add("", PartlyConfirmed, "the body is our own, with the real length", newPage("403 Ip Forbidden", `Content-Length: {framing}
 Connection: {close}
 Content-Type: text/html
 x-ms-forbidden-ip: 192.0.2.17
@@ -62,7 +62,7 @@ Connection: {close}`
 
 func googleLBFamily() *family {
 	f := &family{fn: "GoogleLB", server: "Google Cloud load balancer"}
-	f.add("", BodyConfirmed, "order of the headers", newPage("502 Bad Gateway", googleHeaders, `
+	f.add("", PartlyConfirmed, "order of the headers", newPage("502 Bad Gateway", googleHeaders, `
 <html><head>
 <meta http-equiv="content-type" content="text/html;charset=utf-8">
 <title>502 Server Error</title>
@@ -83,7 +83,7 @@ func GoogleRobot(code int) Reply { return typedPage("GoogleRobot", code) }
 func googleRobotFamily() *family {
 	f := &family{fn: "GoogleRobot", server: "Google front end"}
 	for _, p := range [][2]string{{"404 Not Found", "Error 404 (Not Found)!!1"}, {"502 Bad Gateway", "Error 502 (Server Error)!!1"}} {
-		f.add("", BodyConfirmed, "the body is our own, with the real length", newPage(p[0], googleHeaders, paddedPage(p[1], "The request for /error cannot be answered.", "\n", 1560+len("/error"))))
+		f.add("", PartlyConfirmed, "the body is our own, with the real length", newPage(p[0], googleHeaders, paddedPage(p[1], "The request for /error cannot be answered.", "\n", 1560+len("/error"))))
 	}
 	return f
 }
@@ -94,7 +94,7 @@ func GoogleAPI(code int) Reply { return typedPage("GoogleAPI", code) }
 
 func googleAPIFamily() *family {
 	f := &family{fn: "GoogleAPI", server: "Google APIs"}
-	f.add("", BodyConfirmed, "the message, order of the headers", newPage("429 Too Many Requests", `Vary: Origin, X-Origin, Referer
+	f.add("", PartlyConfirmed, "the message, order of the headers", newPage("429 Too Many Requests", `Vary: Origin, X-Origin, Referer
 Content-Type: application/json; charset=UTF-8
 Date: {date}
 Server: ESF

@@ -25,7 +25,7 @@ func ExamplePages() {
 		}
 	}
 	// Output:
-	// alb-502-empty mockserver.Page("alb-empty", 502) body confirmed
+	// alb-502-empty mockserver.Page("alb-empty", 502) partly confirmed
 	// caddy-502-empty mockserver.Caddy(502) confirmed
 	// nethttp-502-reverseproxy-empty mockserver.Page("nethttp-reverseproxy", 502) confirmed
 }

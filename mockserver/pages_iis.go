@@ -15,7 +15,7 @@ Content-Length: {framing}`, "<!DOCTYPE HTML PUBLIC \"-//W3C//DTD HTML 4.01//EN\"
 		"<HTML><HEAD><TITLE>Service Unavailable</TITLE>\r\n<META HTTP-EQUIV=\"Content-Type\" Content=\"text/html; charset=us-ascii\"></HEAD>\r\n"+
 		"<BODY><h2>Service Unavailable</h2>\r\n<hr><p>HTTP Error 503. The service is unavailable.</p>\r\n</BODY></HTML>\r\n")
 	r.close = true
-	f.add("", BodyConfirmed, "order of the headers", r)
+	f.add("", PartlyConfirmed, "order of the headers", r)
 	return f
 }
 
@@ -25,7 +25,7 @@ func IIS(code int) Reply { return typedPage("IIS", code) }
 
 func iisFamily() *family {
 	f := &family{fn: "IIS", server: "IIS"}
-	f.add("", BodyConfirmed, "the body is our own, with the real length", newPage("403 Forbidden", `Content-Type: text/html
+	f.add("", PartlyConfirmed, "the body is our own, with the real length", newPage("403 Forbidden", `Content-Type: text/html
 Server: Microsoft-IIS/10.0
 X-Powered-By: ASP.NET
 Date: {date}

@@ -103,8 +103,8 @@ func ingressNginxFamily() *family {
 		p := nginxPages[code]
 		f.add("", Confirmed, "", newPage(p.status(), headers("text/html"), string(nginxPage(p.title, "nginx"))))
 	}
-	f.add("default-backend", BodyConfirmed, "headers", newPage("404 Not Found", headers("text/plain; charset=utf-8"), "default backend - 404"))
-	f.add("custom", BodyConfirmed, "headers", newPage("404 Not Found", headers("text/html"), "<span>The page you're looking for could not be found.</span>"))
-	f.add("custom-json", BodyConfirmed, "headers", newPage("404 Not Found", headers("application/json"), `{ "message": "The page you're looking for could not be found" }`))
+	f.add("default-backend", PartlyConfirmed, "headers", newPage("404 Not Found", headers("text/plain; charset=utf-8"), "default backend - 404"))
+	f.add("custom", PartlyConfirmed, "headers", newPage("404 Not Found", headers("text/html"), "<span>The page you're looking for could not be found.</span>"))
+	f.add("custom-json", PartlyConfirmed, "headers", newPage("404 Not Found", headers("application/json"), `{ "message": "The page you're looking for could not be found" }`))
 	return f
 }

@@ -94,10 +94,10 @@ func envoyFamily(fn, server, header string) *family {
 		{"uf", "503 Service Unavailable", reset + "connection failure", false, Confirmed},
 		{"lr", "503 Service Unavailable", reset + "local reset", true, Confirmed},
 		{"uc", "503 Service Unavailable", reset + "connection termination", false, Confirmed},
-		{"uo", "503 Service Unavailable", reset + "overflow", false, BodyConfirmed},
+		{"uo", "503 Service Unavailable", reset + "overflow", false, PartlyConfirmed},
 		{"uh", "503 Service Unavailable", "no healthy upstream", false, Confirmed},
-		{"ut", "504 Gateway Timeout", "upstream request timeout", false, BodyConfirmed},
-		{"sto", "408 Request Timeout", "stream timeout", false, BodyConfirmed},
+		{"ut", "504 Gateway Timeout", "upstream request timeout", false, PartlyConfirmed},
+		{"sto", "408 Request Timeout", "stream timeout", false, PartlyConfirmed},
 		{"nr", "404 Not Found", "", false, Confirmed},
 		{"rbac", "403 Forbidden", "RBAC: access denied", false, Confirmed},
 		{"rl", "429 Too Many Requests", "local_rate_limited", false, Confirmed},
@@ -108,9 +108,9 @@ func envoyFamily(fn, server, header string) *family {
 		}
 		note, confidence := "", p.confidence
 		if fn == "Istio" {
-			confidence = BodyConfirmed
+			confidence = PartlyConfirmed
 		}
-		if confidence == BodyConfirmed {
+		if confidence == PartlyConfirmed {
 			note = "order of the headers"
 		}
 		r := newPage(p.status, headers, p.body)
@@ -196,7 +196,7 @@ func f5Family() *family {
 		"<html><head><title>Request Rejected</title></head><body>The requested URL was rejected. Please consult with your administrator.<br><br>"+
 			"Your support ID is: "+madeNumber("f5", 19)+"<br><br><a href='javascript:history.back();'>[Go Back]</a></body></html>")
 	r.close = true
-	f.add("", BodyConfirmed, "order of the headers", r)
+	f.add("", PartlyConfirmed, "order of the headers", r)
 	return f
 }
 
@@ -212,9 +212,9 @@ func squidFamily() *family {
 		confidence        Confidence
 		note              string
 	}{
-		{"403 Forbidden", "ERR_ACCESS_DENIED 0", "Access Denied.", BodyConfirmed, "the body is our own; the headers are confirmed"},
+		{"403 Forbidden", "ERR_ACCESS_DENIED 0", "Access Denied.", PartlyConfirmed, "the body is our own; the headers are confirmed"},
 		{"502 Bad Gateway", "ERR_ZERO_SIZE_OBJECT 0", "The server sent nothing.", NotVerified, "the status; the body is our own"},
-		{"503 Service Unavailable", "ERR_CONNECT_FAIL 111", "The connection failed.", BodyConfirmed, "the body is our own; the headers are confirmed"},
+		{"503 Service Unavailable", "ERR_CONNECT_FAIL 111", "The connection failed.", PartlyConfirmed, "the body is our own; the headers are confirmed"},
 	} {
 		name, _, _ := strings.Cut(p.err, " ")
 		f.add("", p.confidence, p.note, newPage(p.status, fmt.Sprintf(`Server: squid/5.7
@@ -254,13 +254,13 @@ func kongFamily() *family {
 		confidence            Confidence
 	}{
 		{"401 Unauthorized", noKey, "WWW-Authenticate: Key\n", Confirmed},
-		{"403 Forbidden", "You cannot consume this service", "", BodyConfirmed},
+		{"403 Forbidden", "You cannot consume this service", "", PartlyConfirmed},
 		{"404 Not Found", noRoute, "", Confirmed},
 		{"429 Too Many Requests", "API rate limit exceeded", limits, Confirmed},
-		{"500 Internal Server Error", "An unexpected error occurred", "", BodyConfirmed},
-		{"502 Bad Gateway", "An invalid response was received from the upstream server", "", BodyConfirmed},
-		{"503 Service Unavailable", "failure to get a peer from the ring-balancer", "", BodyConfirmed},
-		{"504 Gateway Timeout", "The upstream server is timing out", "", BodyConfirmed},
+		{"500 Internal Server Error", "An unexpected error occurred", "", PartlyConfirmed},
+		{"502 Bad Gateway", "An invalid response was received from the upstream server", "", PartlyConfirmed},
+		{"503 Service Unavailable", "failure to get a peer from the ring-balancer", "", PartlyConfirmed},
+		{"504 Gateway Timeout", "The upstream server is timing out", "", PartlyConfirmed},
 	} {
 		id := madeID("kong "+p.status, hexDigits, 32)
 		note := ""
@@ -271,7 +271,7 @@ func kongFamily() *family {
 			fmt.Sprintf("{\n  \"message\":%q,\n  \"request_id\":%q\n}", p.message, id)))
 	}
 	id := madeID("kong text", hexDigits, 32)
-	f.add("text", BodyConfirmed, "headers", newPage("404 Not Found", headers("text/plain; charset=utf-8", "", "3.9.1", "\nX-Kong-Request-Id: "+id),
+	f.add("text", PartlyConfirmed, "headers", newPage("404 Not Found", headers("text/plain; charset=utf-8", "", "3.9.1", "\nX-Kong-Request-Id: "+id),
 		noRoute+"\nrequest_id: "+id+"\n"))
 	old := func(status, message, more string, c Confidence, note string) {
 		f.add("old", c, note, newPage(status, headers("application/json; charset=utf-8", more, "2.8.5", ""), fmt.Sprintf(`{"message":%q}`, message)))

@@ -205,7 +205,7 @@ func TestPages(t *testing.T) {
 		switch p.Confidence {
 		case Confirmed:
 			assert.Empty(t, p.Note, p.Scenario)
-		case BodyConfirmed, NotVerified:
+		case PartlyConfirmed, NotVerified:
 			assert.NotEmpty(t, p.Note, p.Scenario)
 		default:
 			t.Errorf("%s has confidence %q", p.Scenario, p.Confidence)
