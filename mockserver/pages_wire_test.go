@@ -257,35 +257,46 @@ func TestPagesHideLeaks(t *testing.T) {
 	}
 }
 
-// TestPagesWithoutANetwork compares what a page's Responder gives with what a client gets.
+// TestPagesWithoutANetwork compares what a page's Responder gives with what a client gets, in the page's own framing and
+// in those that a user can choose in its place.
 func TestPagesWithoutANetwork(t *testing.T) {
 	t.Parallel()
-	srv := servePages(t)
+	srv := New(t)
 	c := newClient(t)
 	for _, p := range Pages() {
-		for _, method := range []string{"GET", "HEAD"} {
-			req, err := http.NewRequest(method, srv.URL+"/"+p.Scenario, nil)
-			require.NoError(t, err)
-			want, err := c.Do(req)
-			require.NoError(t, err, p.Scenario)
-			got, err := p.Reply.Responder()(req)
-			require.NoError(t, err, p.Scenario)
-			wantBody, err := io.ReadAll(want.Body)
-			require.NoError(t, err, p.Scenario)
-			gotBody, err := io.ReadAll(got.Body)
-			require.NoError(t, err, p.Scenario)
-			assert.Equal(t, string(wantBody), string(gotBody), p.Scenario)
-			assert.Equal(t, want.Body == http.NoBody, got.Body == http.NoBody, p.Scenario)
-			want.Body.Close()
-			for _, resp := range []*http.Response{want, got} {
-				resp.Body = nil
-				for _, name := range []string{"Date", "Expires"} {
-					if resp.Header.Get(name) != "" {
-						resp.Header.Set(name, "some time")
+		for _, framing := range []Framing{0, ContentLength, Chunked, UntilClose, Empty} {
+			r := p.Reply
+			if framing != 0 {
+				r = r.Framing(framing)
+			}
+			path := fmt.Sprintf("/%s/%d", p.Scenario, framing)
+			srv.On("", path).Reply(r)
+			for i, method := range []string{"GET", "HEAD", "GET"} {
+				name := fmt.Sprintf("%s %s %d", method, r, i)
+				req, err := http.NewRequest(method, srv.URL+path, nil)
+				require.NoError(t, err)
+				req.Close = i == 2
+				want, err := c.Do(req)
+				require.NoError(t, err, name)
+				got, err := r.Responder()(req)
+				require.NoError(t, err, name)
+				wantBody, err := io.ReadAll(want.Body)
+				require.NoError(t, err, name)
+				gotBody, err := io.ReadAll(got.Body)
+				require.NoError(t, err, name)
+				assert.Equal(t, string(wantBody), string(gotBody), name)
+				assert.Equal(t, want.Body == http.NoBody, got.Body == http.NoBody, name)
+				want.Body.Close()
+				for _, resp := range []*http.Response{want, got} {
+					resp.Body = nil
+					for _, header := range []string{"Date", "Expires"} {
+						if resp.Header.Get(header) != "" {
+							resp.Header.Set(header, "some time")
+						}
 					}
 				}
+				assert.Equal(t, want, got, name)
 			}
-			assert.Equal(t, want, got, "%s %s", method, p.Scenario)
 		}
 	}
 }
