@@ -164,7 +164,7 @@ func TestGoPages(t *testing.T) {
 		"nethttp-502-reverseproxy-empty": proxy,
 		"nethttp-503-timeout-html":       http.TimeoutHandler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), time.Millisecond, ""),
 		"traefik-404-text":               http.NotFoundHandler(),
-		"traefik-503-text":               handler(func(w http.ResponseWriter) { http.Error(w, "no available server", 503) }),
+		"traefik-503-text":               handler(func(w http.ResponseWriter) { http.Error(w, "no available server", http.StatusServiceUnavailable) }),
 		"traefik-403-text":               written(403, "Forbidden"),
 		"traefik-499-text":               written(499, "Client Closed Request"),
 		"traefik-500-text":               written(500, "Internal Server Error"),
