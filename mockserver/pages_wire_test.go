@@ -25,7 +25,7 @@ import (
 
 // servePages has a stub for every page, under its scenario.
 func servePages(t *testing.T) *Server {
-	srv := New(t)
+	srv := New(t, AllowUnused())
 	for _, p := range Pages() {
 		srv.On("", "/"+p.Scenario).Reply(p.Reply)
 	}
