@@ -49,6 +49,14 @@ func TestVerifySaysNothing(t *testing.T) {
 	assert.Empty(t, ft.logged(), "the test was skipped")
 }
 
+func TestAllowUnusedIsNotForExpect(t *testing.T) {
+	t.Parallel()
+	ft := &fakeT{}
+	New(ft, AllowUnused()).On("GET", "/x").Expect(2)
+	ft.end()
+	assert.Equal(t, []string{"mockserver: 1 stub was not called as expected:\n\tGET /x (verify_test.go:55): called 0 times, not 2"}, ft.failures())
+}
+
 // Close reports once, whoever calls it.
 func TestVerifyOnce(t *testing.T) {
 	t.Parallel()
