@@ -40,6 +40,9 @@ func (in *incoming) tooLong() string {
 	if in.size < 0 {
 		return fmt.Sprintf("the body has more than %d bytes, the most that the server reads", maxBody)
 	}
+	if in.size <= in.keep { // it was not counted
+		return fmt.Sprintf("the body has more than the %s that are kept; keep more with New(t, mockserver.KeepBodies(n))", count(in.keep, "byte"))
+	}
 	return fmt.Sprintf("the body has %s, and %d are kept; keep more with New(t, mockserver.KeepBodies(%d))",
 		count(in.size, "byte"), in.keep, in.size)
 }

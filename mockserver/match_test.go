@@ -310,6 +310,9 @@ func TestKeepBodies(t *testing.T) {
 		_, why := m.show(in)
 		assert.Equal(t, "the body has 9 bytes, and 1 are kept; keep more with New(t, mockserver.KeepBodies(9))", why, m)
 	}
+	in := incomingOf(t, "POST", "/", "", "x")
+	in.Truncated, in.size, in.keep = true, 0, 8
+	assert.Equal(t, "the body has more than the 8 bytes that are kept; keep more with New(t, mockserver.KeepBodies(n))", in.tooLong())
 }
 
 // stopT ends the goroutine at a failure, as *testing.T does in the goroutine of a test.
