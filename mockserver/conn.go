@@ -247,6 +247,9 @@ func (c *conn) exchange() (open, linger bool) {
 	if msg != "" {
 		c.srv.report(msg)
 	}
+	if _, silent := reply.fault().(silentFault); !live && !silent && reply.code != rec.Status {
+		c.setStatus(reply.code)
+	}
 	if live {
 		return c.handle(reply, req, rec, to, what)
 	}

@@ -175,7 +175,7 @@ func (c *conn) handle(r Reply, req *http.Request, rec Request, to call, what str
 	failed := serveRecovered(r.extra.handler, hw, hw.req)
 	hw.mu.Lock()
 	defer hw.mu.Unlock()
-	hw.done = true
+	defer func() { hw.done = true }()
 	if failed != nil {
 		if msg := failed.message(what); msg != "" {
 			c.srv.report(msg)

@@ -352,5 +352,7 @@ func (w *Wire) refuse(f WireFault) {
 	w.reply = Text(501, msg+"\n").with("", func(*extra) {})
 	w.shape = w.reply.plan(w.to)
 	w.pieces = nil
+	w.c.note(w.reply, w.shape)
+	w.c.setStatus(501)
 	w.Send()
 }
