@@ -1,6 +1,7 @@
 package mockserver
 
 import (
+	"fmt"
 	"net/http"
 	"time"
 )
@@ -24,7 +25,7 @@ func (f endlessBody) String() string { return string(f) }
 
 func (f endlessBody) check(r Reply) string {
 	if r.code == 204 || r.code == 304 {
-		return "a " + http.StatusText(r.code) + " has no body"
+		return fmt.Sprintf("a %d has no body", r.code)
 	}
 	return ""
 }

@@ -64,6 +64,9 @@ func (c *conn) play(r Reply, to call, what string) (open, linger bool) {
 }
 
 func newWire(c *conn, r Reply, to call, what string) *Wire {
+	if r.extra == nil { // what a template's error is answered with
+		r.extra = &none
+	}
 	w := &Wire{c: c, reply: r, to: to, what: what, shape: r.plan(to)}
 	w.pieces = r.pieces(len(w.shape.body))
 	c.note(r, w.shape)
@@ -349,7 +352,8 @@ func (w *Wire) refuse(f WireFault) {
 	if w.c.srv.miss(w.what + " " + f.String()) {
 		w.c.srv.report(msg)
 	}
-	w.reply = Text(501, msg+"\n").with("", func(*extra) {})
+	w.reply = Text(501, msg+"\n")
+	w.reply.extra = &none
 	w.shape = w.reply.plan(w.to)
 	w.pieces = nil
 	w.c.note(w.reply, w.shape)
