@@ -100,8 +100,17 @@ func setBody(req *http.Request, whole []byte, rec Request) {
 		req.Body = http.NoBody
 		return
 	}
-	req.Body = io.NopCloser(bytes.NewReader(whole))
+	var body io.Reader = bytes.NewReader(whole)
+	if rec.size < 0 || rec.size > len(whole) { // the server did not read on, or not all of it was kept
+		body = io.MultiReader(body, cutOff{})
+	}
+	req.Body = io.NopCloser(body)
 }
+
+// cutOff is the end of a body of which there was more.
+type cutOff struct{}
+
+func (cutOff) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 
 // pathValues gives what the wildcards of a stub's pattern matched.
 func pathValues(st *Stub, req *http.Request) map[string]string {

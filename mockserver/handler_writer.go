@@ -90,10 +90,11 @@ func (w *handlerWriter) Write(p []byte) (int, error) {
 		return 0, nil
 	case w.bodyless():
 		return 0, http.ErrBodyNotAllowed
-	case w.length >= 0 && w.written+int64(len(p)) > w.length:
+	}
+	w.written += int64(len(p)) // also what is refused, so that the rest is too
+	if w.length >= 0 && w.written > w.length {
 		return 0, http.ErrContentLength
 	}
-	w.written += int64(len(p))
 	if !w.headSent {
 		w.held = append(w.held, p...)
 		if len(w.held) > handlerHold {
@@ -121,42 +122,58 @@ func (w *handlerWriter) body(p []byte) {
 	}
 }
 
-// sendHead sends the status line and the headers, and what was held back. last says that this is the whole body.
+// sendHead sends the status line and the headers, and what was held back. last says that this is the whole body. The
+// order is that of net/http's server: the handler's headers by name, and then what the server adds.
 func (w *handlerWriter) sendHead(last bool) {
 	w.headSent = true
 	h := w.sent
 	to := w.wire.to
-	if _, ok := h["Content-Type"]; !ok && len(w.held) > 0 && h.Get("Content-Encoding") == "" {
-		h.Set("Content-Type", http.DetectContentType(w.held))
-	}
-	if _, ok := h["Date"]; !ok {
-		h.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	}
+	var length, contentType, connection string
 	if last && w.length < 0 && !w.bodyless() && !w.hasTrailers() && (to.method != "HEAD" || len(w.held) > 0) {
-		h.Set("Content-Length", strconv.FormatInt(w.written, 10))
 		w.length = w.written
+		length = strconv.FormatInt(w.written, 10)
+	}
+	if _, ok := h["Content-Type"]; !ok && len(w.held) > 0 && h.Get("Content-Encoding") == "" {
+		contentType = http.DetectContentType(w.held)
 	}
 	w.close = to.close || strings.EqualFold(h.Get("Connection"), "close")
 	h.Del("Transfer-Encoding")
 	if w.length < 0 && !w.bodyless() {
 		switch {
 		case to.http10:
-			w.close = to.method != "HEAD" || w.close
-		default:
+			w.close = true
+		case to.method != "HEAD":
 			w.chunked = true
-			h.Set("Transfer-Encoding", "chunked")
 		}
 	}
 	if h.Get("Connection") == "" {
 		switch {
 		case w.close && !to.http10:
-			h.Set("Connection", "close")
+			connection = "close"
 		case !w.close && to.http10:
-			h.Set("Connection", "keep-alive")
+			connection = "keep-alive"
 		}
 	}
-	b := append([]byte("HTTP/1.1 "+strconv.Itoa(w.code)+" "), statusText(w.code)+"\r\n"...)
+	proto := "HTTP/1.1 "
+	if to.http10 {
+		proto = "HTTP/1.0 "
+	}
+	b := append([]byte(proto+strconv.Itoa(w.code)+" "), statusText(w.code)+"\r\n"...)
+	line := func(name, value string) {
+		if value != "" {
+			b = append(b, name+": "+value+"\r\n"...)
+		}
+	}
 	eachSorted(h, func(name, value string) { b = append(b, name+": "+value+"\r\n"...) })
+	if _, ok := h["Date"]; !ok {
+		line("Date", time.Now().UTC().Format(http.TimeFormat))
+	}
+	line("Content-Length", length)
+	line("Content-Type", contentType)
+	line("Connection", connection)
+	if w.chunked {
+		line("Transfer-Encoding", "chunked")
+	}
 	w.wire.Write(append(b, "\r\n"...))
 	held := w.held
 	w.held = nil
@@ -247,8 +264,8 @@ func (w *handlerWriter) finish() {
 		}
 		w.wire.Write(append(b, "\r\n"...))
 	}
-	if w.code == 101 || w.length >= 0 && w.written < w.length && w.req.Method != "HEAD" && !w.bodyless() {
-		w.close = true // fewer bytes than announced: the client must see an end
+	if w.code == 101 || w.length >= 0 && w.written != w.length && w.req.Method != "HEAD" && !w.bodyless() {
+		w.close = true // not the bytes that were announced: the client must see an end
 	}
 }
 
