@@ -4,8 +4,8 @@ import "net/http"
 
 // HalfClose sends the whole reply, which says that the connection stays open, and ends it all the same (FIN). The server
 // goes on reading and drops what comes. It is what a server's idle timeout does in the worst moment: a client that closes
-// the body never notices, one that holds it unread is in CLOSE_WAIT, and the reply is still readable. A reply with
-// Stall-like framing, NoLength, ends here as UntilClose does.
+// the body never notices, one that holds it unread is in CLOSE_WAIT, and the reply is still readable. With
+// NoLength the end is that of the body, as with UntilClose.
 const HalfClose = halfClose("HalfClose")
 
 type halfClose string
@@ -18,5 +18,6 @@ func (f halfClose) Play(w *Wire) {
 }
 
 func (f halfClose) respond(resp *http.Response, m *mocked) (*http.Response, error) {
+	m.shape.close = true // the end comes, whatever the framing lets wait for
 	return m.whole(resp), nil
 }

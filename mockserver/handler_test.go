@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
@@ -39,8 +37,6 @@ func rawFrom(t *testing.T, url, request string) string {
 // TestHandlerIsAsInNetHTTP compares the bytes that a handler sends with those that net/http's own server sends for it.
 func TestHandlerIsAsInNetHTTP(t *testing.T) {
 	t.Parallel()
-	log.SetOutput(io.Discard)
-	t.Cleanup(func() { log.SetOutput(os.Stderr) })
 	long := strings.Repeat("long ", 1000)
 	for name, h := range map[string]http.HandlerFunc{
 		"nothing":   func(w http.ResponseWriter, r *http.Request) {},

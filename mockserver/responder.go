@@ -222,7 +222,10 @@ func (r Reply) response(to call, req *http.Request, now time.Time) *http.Respons
 		resp.ContentLength = -1
 	case noLength:
 		resp.ContentLength = -1
-		resp.Close = true // net/http says so, whatever the server does
+		resp.Close = resp.Close || to.method != "HEAD" // net/http says so, whatever the server does
+	}
+	if (r.code == 204 || r.code == 304) && to.method != "HEAD" {
+		resp.ContentLength = 0 // whatever the header says
 	}
 	if sh.framing == 0 && to.method == "HEAD" {
 		resp.ContentLength = -1 // net/http does not know then

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log"
 	"net/http"
 	"net/http/httptrace"
-	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -38,10 +36,6 @@ func sendsAndEnds(text string) WireFault {
 // closes, it does neither. How many connections it dials is not compared: from Go 1.27 on it drains what it closes.
 func TestWireTable(t *testing.T) {
 	t.Parallel()
-	// net/http logs bytes that come after a reply; they are part of the table.
-	log.SetOutput(io.Discard)
-	t.Cleanup(func() { log.SetOutput(os.Stderr) })
-
 	page := ALB(403)
 	raw403 := "HTTP/1.1 403 Forbidden\r\n"
 	big := strings.Repeat("x", 8<<20)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"os"
@@ -17,6 +18,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
+
+// net/http logs bytes that come after a reply, and handlers that write too much; both are what is tested here.
+func init() { log.SetOutput(io.Discard) }
 
 // wireFunc is a fault of a user's.
 type wireFunc func(w *Wire)
