@@ -243,7 +243,15 @@ func badHeader(name, value string) string {
 	if strings.ContainsAny(value, "\r\n\x00") {
 		return fmt.Sprintf("the value %q of header %s has a line break or a zero byte", value, name)
 	}
+	if hasControl(value) {
+		return fmt.Sprintf("the value %q of header %s has a control character", value, name)
+	}
 	return ""
+}
+
+// hasControl says whether a text has a control character other than the tab, which no line of a header can have.
+func hasControl(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) >= 0
 }
 
 // String gives the call that made the reply, "ALB(403)", with its framing and its fault where it has them:

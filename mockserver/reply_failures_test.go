@@ -78,6 +78,7 @@ func TestReplyFailures(t *testing.T) {
 		{"101 early", "it ends HTTP on the connection", reply(ok.Early(101))},
 		{"200 early", "", reply(ok.Early(200))},
 		{"early without a value", "", reply(ok.Early(103, "Link"))},
+		{"header with a control character", "net/http's client refuses the response", reply(ok.Header("a", "\x18"))},
 		{"early with a bad value", "", reply(ok.Early(103, "Link", "a\nb"))},
 		{"length below 0", "", reply(ok.Length(-1))},
 		{"length and chunks", "", reply(ok.Length(1).Framing(Chunked))},

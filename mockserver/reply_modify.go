@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strings"
 	"text/template"
 	"time"
 )
@@ -205,8 +204,8 @@ func (r Reply) KeepAlive(keep bool) Reply {
 
 // Reason returns the reply with another text behind the status, which may be empty. HTTP/2 has none.
 func (r Reply) Reason(text string) Reply {
-	if strings.ContainsAny(text, "\r\n\x00") {
-		return r.fail("Reason: %q has a line break or a zero byte", text)
+	if hasControl(text) {
+		return r.fail("Reason: %q has a line break or another control character", text)
 	}
 	r.reason = text
 	return r.with("Reason", func(x *extra) { x.reshaped = true })

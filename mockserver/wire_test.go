@@ -438,3 +438,8 @@ func TestWireErr(t *testing.T) {
 	err := <-errs
 	assert.True(t, errors.Is(err, errWireClosed), "%v", err)
 }
+
+func copyAndClose(w io.Writer, resp *http.Response) (int64, error) {
+	defer resp.Body.Close()
+	return io.Copy(w, resp.Body)
+}
