@@ -122,6 +122,9 @@ func TestReplyFailures(t *testing.T) {
 		require.NotEmpty(t, ft.failures(), c.name)
 		for _, e := range ft.failures() {
 			e, _, _ = strings.Cut(e, "\ngoroutine ")
+			if strings.Contains(c.name, "compressed body") { // how well it compresses depends on the version of Go
+				e = regexp.MustCompile(`(has|at most) \d+`).ReplaceAllString(e, "$1 N")
+			}
 			out.WriteString(e + "\n")
 		}
 		for _, l := range ft.logged() {
