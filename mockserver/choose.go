@@ -25,7 +25,7 @@ func (s *Server) settle() (fail []string) {
 // conflict says why a stub cannot be beside those that are there, or "".
 func (s *Server) conflict(st *Stub) string {
 	for _, old := range s.stubs {
-		if old.priority != st.priority {
+		if old.priority != st.priority || old.url != nil || st.url != nil { // of Load the last one answers
 			continue
 		}
 		how := relate(st.pattern, old.pattern)
@@ -75,7 +75,7 @@ func (s *Server) choose(in *incoming) (st *Stub, fail []string) {
 	s.mu.Lock()
 	fail = s.settle()
 	found := s.index.find(in.Method, in.segs, room[:0])
-	if slices.ContainsFunc(found, func(st *Stub) bool { return len(st.matchers) > 0 }) {
+	if slices.ContainsFunc(found, func(st *Stub) bool { return len(st.matchers) > 0 || st.url != nil }) {
 		// Without the lock: Where calls the user's code.
 		s.mu.Unlock()
 		found = slices.DeleteFunc(found, func(st *Stub) bool { return !st.takes(in) })
@@ -108,6 +108,9 @@ func (s *Server) choose(in *incoming) (st *Stub, fail []string) {
 
 // takes says whether a request whose method and path match meets the matchers too, but for states.
 func (st *Stub) takes(in *incoming) bool {
+	if st.url != nil && (!st.url.takesMethod(in.Method) || st.url.takes(in) != "") {
+		return false
+	}
 	for i := range st.matchers {
 		if !st.matchers[i].takes(in) {
 			return false
@@ -126,13 +129,16 @@ func pick(found []*Stub) *Stub {
 	for _, st := range found[1:] {
 		first = min(first, st.priority)
 	}
+	if st := pickLoaded(found, first); st != nil {
+		return st
+	}
 	// The stubs that none is more specific than, one of each pattern. To compare by specificity and then by matchers, two
 	// at a time, would not do: patterns that cross are not ordered, so the winner would depend on who meets whom.
 	var room [4]*Stub
 	top := room[:0]
 next:
 	for _, st := range found {
-		if st.priority != first {
+		if st.priority != first || st.url != nil {
 			continue
 		}
 		for i := 0; i < len(top); i++ {

@@ -67,6 +67,9 @@ func nearest(in *incoming, stubs []*Stub) *Stub {
 			}
 			n += 2 * distance(path, in.escaped)
 		}
+		if st.url != nil {
+			n += st.url.cost(in, st.pattern, n > 0)
+		}
 		if !st.pattern.matchesMethod(in.Method) {
 			n++
 		}
@@ -116,6 +119,9 @@ func (in *incoming) compare(st *Stub) []row {
 	path := row{"path", clip(st.pattern.text, cell), clip(in.escaped, cell), ok}
 	if !st.pattern.matchesPath(in.segs) {
 		path.verdict = st.pattern.difference(in.segs)
+	}
+	if st.url != nil {
+		st.url.compare(in, st.pattern, &method, &path)
 	}
 	rows := []row{method, path}
 	for i := range st.matchers {

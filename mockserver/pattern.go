@@ -12,6 +12,7 @@ type pattern struct {
 	method string // "" is any
 	text   string // as the user wrote it
 	segs   []segment
+	exact  bool // GET does not answer HEAD
 }
 
 type segment struct {
@@ -128,7 +129,7 @@ func splitPath(escaped string) []string {
 }
 
 func (p pattern) matchesMethod(method string) bool {
-	return p.method == "" || p.method == method || p.method == "GET" && method == "HEAD"
+	return p.method == "" || p.method == method || p.method == "GET" && method == "HEAD" && !p.exact
 }
 
 func (p pattern) matchesPath(path []string) bool {

@@ -12,8 +12,9 @@ type Stub struct {
 	srv      *Server
 	id       int // from 1, in the order of On
 	pattern  pattern
-	matchers []Matcher // never changed
-	site     string    // file:line of On
+	matchers []Matcher  // never changed
+	site     string     // file:line of On, or the file of Load
+	url      *loadedURL // of Load, nil of On
 
 	// These are guarded by srv.mu.
 	priority int
@@ -96,6 +97,9 @@ func (st *Stub) Priority(n int) *Stub {
 func (st *Stub) title() string {
 	var b strings.Builder
 	b.WriteString(st.pattern.String())
+	if st.url != nil && st.url.oneOf != nil {
+		b.WriteString(" (" + st.url.methods() + ")")
+	}
 	for i := range st.matchers {
 		b.WriteString(" " + st.matchers[i].text)
 	}
