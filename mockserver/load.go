@@ -269,7 +269,8 @@ type bodyFiles struct {
 }
 
 func (b *bodyFiles) read(name string) ([]byte, error) {
-	name = strings.TrimPrefix(filepath.ToSlash(name), "/") // WireMock takes it from __files too
+	// WireMock takes /a and ../__files/a from __files too.
+	name = strings.TrimPrefix(path.Clean(path.Join("__files", filepath.ToSlash(name))), "__files/")
 	if text, ok := b.cache[name]; ok {
 		return text, nil
 	}

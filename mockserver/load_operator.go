@@ -66,27 +66,20 @@ const (
 )
 
 var refusedOperators = map[string]string{
-	"equalToXml":                       whyXML,
-	"matchesXPath":                     whyXML,
-	"enablePlaceholders":               whyXML,
-	"placeholderOpeningDelimiterRegex": whyXML,
-	"placeholderClosingDelimiterRegex": whyXML,
-	"exemptedComparisons":              whyXML,
-	"ignoreOrderOfSameNode":            whyXML,
-	"namespaceAwareness":               whyXML,
-	"xPathNamespaces":                  whyXML,
-	"matchesJsonSchema":                "JSON schemas are not checked; write equalToJson or matchesJsonPath",
-	"schemaVersion":                    "JSON schemas are not checked",
-	"before":                           whyDate,
-	"after":                            whyDate,
-	"equalToDateTime":                  whyDate,
-	"actualFormat":                     whyDate,
-	"truncateExpected":                 whyDate,
-	"truncateActual":                   whyDate,
-	"applyTruncationLast":              whyDate,
-	"expectedOffset":                   whyDate,
-	"expectedOffsetUnit":               whyDate,
-	"matchesCustom":                    "there are no extensions; write the stub in Go with Where",
+	"equalToXml":        whyXML,
+	"matchesXPath":      whyXML,
+	"matchesJsonSchema": "JSON schemas are not checked; write equalToJson or matchesJsonPath",
+	"before":            whyDate,
+	"after":             whyDate,
+	"equalToDateTime":   whyDate,
+	"matchesCustom":     "there are no extensions; write the stub in Go with Where",
+}
+
+// refusedOptions are fields that go with refused operators. One of them alone is as any unknown field.
+var refusedOptions = []string{
+	"enablePlaceholders", "placeholderOpeningDelimiterRegex", "placeholderClosingDelimiterRegex", "exemptedComparisons", "ignoreOrderOfSameNode",
+	"namespaceAwareness", "xPathNamespaces", "schemaVersion", "actualFormat", "truncateExpected", "truncateActual", "applyTruncationLast",
+	"expectedOffset", "expectedOffsetUnit",
 }
 
 // matcherFields is what a matcher of a value may have. init adds the operators, of which there must be one.
@@ -116,6 +109,14 @@ func (m *mappingReader) operator(v *jsontree.Value, at string) *operator {
 
 func (m *mappingReader) oneOperator(v *jsontree.Value, at string, s *schema) *operator {
 	before := len(m.problems)
+	for _, f := range v.Fields {
+		if refusedOperators[f.Name] != "" {
+			with := *s
+			with.ignored = refusedOptions // it is enough to say it once
+			s = &with
+			break
+		}
+	}
 	fields := m.object(v, at, s)
 	if v.Kind == jsontree.Object {
 		// null is a value for these two.
