@@ -17,7 +17,7 @@ import (
 const (
 	maxMapping  = 16 << 20 // bytes of a file of stub mappings
 	maxBodyFile = 64 << 20 // bytes of a file that bodyFileName names
-	maxProblems = 100      // that a message lists
+	maxProblems = 50       // that a message lists
 )
 
 // Load adds the stubs that WireMock's JSON files in a directory describe, so that stubs which a team has already can be
@@ -270,13 +270,13 @@ type bodyFiles struct {
 
 func (b *bodyFiles) read(name string) ([]byte, error) {
 	// WireMock takes /a and ../__files/a from __files too.
-	name = strings.TrimPrefix(path.Clean(path.Join("__files", filepath.ToSlash(name))), "__files/")
-	if text, ok := b.cache[name]; ok {
-		return text, nil
-	}
-	local := filepath.FromSlash(name)
-	if !filepath.IsLocal(local) {
+	inner, ok := strings.CutPrefix(path.Join("__files", filepath.ToSlash(name)), "__files/")
+	local := filepath.FromSlash(inner)
+	if !ok || !filepath.IsLocal(local) {
 		return nil, fmt.Errorf("%s is not a file in __files", quote(name))
+	}
+	if text, ok := b.cache[inner]; ok {
+		return text, nil
 	}
 	root, err := os.OpenRoot(b.dir)
 	if err != nil {
@@ -294,7 +294,7 @@ func (b *bodyFiles) read(name string) ([]byte, error) {
 		}
 		return nil, fmt.Errorf("%s in __files: %w", quote(name), err)
 	}
-	b.cache[name] = text
+	b.cache[inner] = text
 	return text, nil
 }
 

@@ -143,12 +143,17 @@ func (m *mappingReader) integer(v *jsontree.Value, at string, low, high int64) (
 			return n, true
 		}
 	}
-	got := v.Kind.String()
-	if v.Kind == jsontree.Number || v.Kind == jsontree.String {
-		got = quote(v.Text)
-	}
-	m.bad(at, "is %s, and not a whole number from %d to %d", got, low, high)
+	m.bad(at, "is %s, and not a whole number from %d to %d", shown(v), low, high)
 	return 0, false
+}
+
+// shown gives a number or a text, and of anything else the kind.
+func shown(v *jsontree.Value) string {
+	switch v.Kind {
+	case jsontree.Number, jsontree.String:
+		return jsonCell(v)
+	}
+	return v.Kind.String()
 }
 
 // boolean reads true or false. WireMock takes them in quotes too.

@@ -268,7 +268,7 @@ func (m *mappingReader) matchesPathTemplate(v *jsontree.Value, _ map[string]*jso
 func (m *mappingReader) compareNumber(v *jsontree.Value, _ map[string]*jsontree.Value, at string) *operator {
 	want, ok := jsontree.ParseDecimal(v.Text)
 	if v.Kind != jsontree.Number && v.Kind != jsontree.String || !ok {
-		m.bad(at, "is %s, and not a number", v.Kind)
+		m.bad(at, "is %s, and not a number", shown(v))
 		return nil
 	}
 	name := lastName(at)
@@ -336,7 +336,9 @@ func (m *mappingReader) logical(v *jsontree.Value, _ map[string]*jsontree.Value,
 		all = append(all, op)
 	}
 	if len(all) == 0 {
-		m.bad(at, "has no matcher in its list")
+		if hasNothing(v) {
+			m.bad(at, "has no matcher in its list")
+		}
 		return nil
 	}
 	texts := make([]string, len(all))

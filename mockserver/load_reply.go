@@ -324,11 +324,7 @@ func (m *mappingReader) decimal(v *jsontree.Value, at string, low, high float64)
 			return f, true
 		}
 	}
-	got := v.Kind.String()
-	if v.Kind == jsontree.Number || v.Kind == jsontree.String {
-		got = quote(v.Text)
-	}
-	m.bad(at, "is %s, and not a number from %v to %v", got, low, high)
+	m.bad(at, "is %s, and not a number from %v to %v", shown(v), low, high)
 	return 0, false
 }
 

@@ -66,7 +66,9 @@ func (m *mappingReader) request(v *jsontree.Value, at string, st *Stub) {
 		if i := slices.Index(st.url.names, name); i >= 0 {
 			return pathParameter(st.url, i)
 		}
-		m.bad(under(under(at, "pathParameters"), name), "urlPathTemplate has no {%s}", name)
+		if st.url.names != nil || st.url.field == "urlPathTemplate" {
+			m.bad(under(under(at, "pathParameters"), name), "urlPathTemplate has no {%s}", name)
+		}
 		return nil
 	})
 	many("headers", "header", headerValues)

@@ -1,0 +1,183 @@
+package mockserver
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestLoadFailures compares every message about stub files. Read testdata/load.txt as a user would.
+func TestLoadFailures(t *testing.T) {
+	// load gives the fields of one mapping, each in a file of its own when there are several.
+	load := func(mappings ...string) func(TB) {
+		return func(ft TB) {
+			files := map[string]string{"__files/ok.txt": "x"}
+			for i, text := range mappings {
+				files[fmt.Sprintf("mappings/%c.json", 'a'+i)] = text
+			}
+			New(ft).Load(writeTree(t, files))
+		}
+	}
+	request := func(fields string) func(TB) { return load(`{"request": {` + fields + `}}`) }
+	body := func(pattern string) func(TB) { return request(`"bodyPatterns": [` + pattern + `]`) }
+	response := func(fields string) func(TB) { return load(`{"response": {` + fields + `}}`) }
+	tree := func(dir string, files map[string]string) func(TB) {
+		return func(ft TB) { New(ft).Load(filepath.Join(writeTree(t, files), dir)) }
+	}
+	ask := func(method, target, body string, mappings ...string) func(TB) {
+		return func(ft TB) {
+			srv := New(ft)
+			srv.Load(writeTree(t, map[string]string{"mappings/a.json": `{"mappings": [` + strings.Join(mappings, ",\n") + `]}`}))
+			require.Empty(t, ft.(*fakeT).failures())
+			assert.Equal(t, 501, send(t, srv, method, target, body, "X-A: b", "Authorization: Basic c2VjcmV0"))
+		}
+	}
+
+	var out strings.Builder
+	for _, c := range []struct {
+		name, why string // why the case is worth its place
+		run       func(TB)
+	}{
+		{"no directory", "a typo, or the wrong working directory", func(ft TB) { New(ft).Load("testdata/wiermock") }},
+		{"no directory at all", "an absolute path has no place that the test runs in", tree("nothing", map[string]string{"x": ""})},
+		{"a file", "not the directory", tree("a.json", map[string]string{"a.json": "{}"})},
+		{"no json", "the directory is there and empty", tree("", map[string]string{"mappings/a.txt": "{}"})},
+		{"no json, no mappings", "another directory was meant", tree("", map[string]string{"a.txt": "{}"})},
+
+		{"all problems of all files", "one run shows all that is to be done, and what is good is loaded", load(
+			`{"request": {"urll": "/a", "method": "get"}, "response": {"proxyBaseUrl": "http://x", "status": 2000}}`,
+			`{"request": {"url": "/b"}`,
+			`{"request": {"url": "/c"}}`,
+			`{"mappings": [{"request": {"url": "d"}}, {"response": {"status": 200}}, {"response": {"fault": "RESET"}}]}`)},
+		{"many problems", "a message stays readable", load(`{"mappings": [` + strings.Repeat(`{"x": 1},`, 120) + `{}]}`)},
+
+		{"malformed JSON", "line and column", load("{\n  \"request\": {\n    \"url\": \"/é\" \"method\": \"GET\"\n  }\n}")},
+		{"a comma too many", "the usual slip", load("{\n  \"priority\": 1,\n}")},
+		{"no quotes", "as JavaScript has it", load(`{request: {}}`)},
+		{"an empty file", "", load(``)},
+		{"not UTF-8", "", load("{\"a\": \"\xe9\"}")},
+		{"a list", "WireMock has an object around it", load(`[{"request": {}}]`)},
+		{"mappings without a list", "", load(`{"mappings": {"request": {}}}`)},
+		{"a mapping that is none", "", load(`{"mappings": ["x", null]}`)},
+		{"fields beside mappings", "", load(`{"mappings": [], "request": {}, "importOptions": {"duplicatePolicy": "IGNORE"}, "meta": {"total": 0}}`)},
+
+		{"unknown field", "the nearest is named", load(`{"request": {}, "responce": {}, "zzz": 1, "scenarioname": "x"}`)},
+		{"unknown field that is null", "is still a typo", load(`{"responce": null}`)},
+		{"field twice", "Java takes the last one silently", load(`{"priority": 1, "priority": 2}`)},
+		{"extensions", "", load(`{"postServeActions": [{"name": "webhook"}], "serveEventListeners": [{"name": "x"}]}`)},
+		{"priority", "", load(`{"priority": "high"}`)},
+		{"a state without a scenario", "WireMock ignores it", load(`{"requiredScenarioState": "x"}`)},
+		{"a scenario without a name", "", load(`{"scenarioName": "", "newScenarioState": "x"}`)},
+		{"a request that is none", "", load(`{"request": "GET /"}`)},
+
+		{"method", "", request(`"method": "GET POST"`)},
+		{"small method", "never matches in WireMock", request(`"method": "get"`)},
+		{"no method", "", request(`"method": {"oneOf": []}`)},
+		{"several methods, one bad", "", request(`"method": {"oneOf": ["GET", 1], "anyOf": []}`)},
+		{"two URLs", "WireMock takes one without a word", request(`"url": "/a", "urlPath": "/a"`)},
+		{"whole URL", "", request(`"url": "http://example.com/a?b=c"`)},
+		{"no slash", "", request(`"urlPath": "a"`)},
+		{"query in a path", "never matches in WireMock", request(`"urlPath": "/a?b=c"`)},
+		{"number for a URL", "", request(`"url": 1`)},
+		{"path parameters without a template", "", request(`"urlPath": "/a/{b}", "pathParameters": {"b": {"equalTo": "c"}}`)},
+		{"path parameter that is not in the template", "", request(`"urlPathTemplate": "/a/{b}", "pathParameters": {"c": {"equalTo": "c"}}`)},
+		{"where the request comes to", "", request(`"host": {"equalTo": "x"}, "port": 80, "scheme": "https", "clientIp": {"equalTo": "::1"}`)},
+		{"other parts", "", request(`"multipartPatterns": [{"matchingType": "ANY"}], "customMatcher": {"name": "x"}`)},
+		{"credentials", "", request(`"basicAuth": {"username": "x", "pasword": "y"}`)},
+		{"headers that are a list", "", request(`"headers": [{"Accept": "x"}]`)},
+		{"header that is a text", "", request(`"headers": {"Accept": "x"}`)},
+		{"header of the connection", "the server does not keep it", request(`"headers": {"Transfer-Encoding": {"equalTo": "chunked"}, "A B": {"absent": true}}`)},
+		{"header twice", "", request(`"headers": {"Accept": {"equalTo": "x"}, "Accept": {"equalTo": "y"}}`)},
+		{"name with dots", "the way to the field stays clear", request(`"queryParameters": {"a.b c": {"equalsTo": "x"}}`)},
+
+		{"look-ahead", "the most usual thing that RE2 cannot do", request(`"urlPattern": "/(?!admin).*"`)},
+		{"back reference", "", body(`{"matches": "(a)\\1"}`)},
+		{"possessive quantifier", "", body(`{"doesNotMatch": "a++"}`)},
+		{"braces of a template in an expression", "WireMock refuses it too", request(`"urlPathPattern": "/users/{id}"`)},
+		{"no operator", "", body(`{}`)},
+		{"unknown operator", "", body(`{"equalsTo": "x"}`)},
+		{"several operators", "WireMock takes the first one without a word", body(`{"contains": "a", "doesNotContain": "b"}`)},
+		{"option of another operator", "", body(`{"contains": "a", "caseInsensitive": true}`)},
+		{"operators that are not supported", "each says what to do", body(`{"equalToXml": "<a/>", "enablePlaceholders": true}, {"matchesXPath": "//a", "xPathNamespaces": {}}, {"matchesJsonSchema": "{}"}, {"before": "now"}`)},
+		{"operands", "", body(`{"equalTo": 1}, {"matches": null}, {"equalToNumber": "x"}, {"binaryEqualTo": "%"}, {"equalToJson": "{"}, {"absent": false}, {"and": {}}, {"or": []}, {"not": "x"}`)},
+		{"placeholder", "JsonUnit has more", body(`{"equalToJson": {"a": "${json-unit.matches:isDate}"}}, {"equalToJson": {"a": "${json-unit.regex}(?=a)"}}`)},
+		{"JSON path", "what the subset does not have", body(`{"matchesJsonPath": "$.a.sum()"}, {"matchesJsonPath": "$.a == 'x'"}, {"matchesJsonPath": "$.a[?(@.b =~ /(?=x)/)]"}`)},
+		{"JSON path with an operator", "", body(`{"matchesJsonPath": {"equalTo": "x"}}, {"matchesJsonPath": {"expression": "$.a"}}, {"matchesJsonPath": {"expression": "$.a", "equalTo": "x", "contains": "y"}}, {"matchesJsonPath": {"expression": "$[", "equalToXml": "x"}}`)},
+		{"no list of patterns", "", request(`"bodyPatterns": {"equalTo": "x"}`)},
+
+		{"status", "", response(`"status": "OK"`)},
+		{"1xx", "is no final reply", response(`"status": 100`)},
+		{"status message", "", response(`"statusMessage": "a\r\nb"`)},
+		{"two bodies", "WireMock takes one without a word", response(`"body": "x", "jsonBody": {}`)},
+		{"JSON as a body", "a slip that WireMock refuses too", response(`"body": {"a": 1}`)},
+		{"base64", "", response(`"base64Body": "%%%"`)},
+		{"no such file", "", response(`"bodyFileName": "no.txt"`)},
+		{"a file outside", "nothing else may be read", response(`"bodyFileName": "../../etc/passwd"`)},
+		{"no __files", "", tree("", map[string]string{"mappings/a.json": `{"response": {"bodyFileName": "x"}}`})},
+		{"headers", "", response(`"headers": {"a b": "x", "X": 1, "Y": ["a", "b\nc"], "Content-Length": "x", "Transfer-Encoding": "gzip", "Trailer": "Z"}`)},
+		{"delays", "", response(`"fixedDelayMilliseconds": -1, "delayDistribution": {"type": "normal"}`)},
+		{"uniform delay", "", response(`"delayDistribution": {"type": "uniform", "lower": 20, "upper": 10, "median": 1}`)},
+		{"lognormal delay", "", response(`"delayDistribution": {"type": "lognormal", "median": 90, "maxValue": 10}`)},
+		{"dribble", "", response(`"chunkedDribbleDelay": {"numberOfChunks": 0, "totalDuration": 10}, "body": "x"`)},
+		{"dribble of nothing", "WireMock logs it and sends no chunks", response(`"chunkedDribbleDelay": {"numberOfChunks": 2, "totalDuration": 10}`)},
+		{"half a dribble", "", response(`"chunkedDribbleDelay": {"numberOfChunks": 2}, "body": "x"`)},
+		{"fault", "", response(`"fault": "CONNECTION_RESET"`)},
+		{"template", "", response(`"body": "{{request.path}}", "transformers": ["response-template"]`)},
+		{"other transformer", "", response(`"transformers": ["my-thing"], "transformerParameters": {"a": 1}`)},
+		{"proxy", "", response(`"proxyBaseUrl": "http://x", "additionalProxyRequestHeaders": {"a": "b"}, "removeProxyRequestHeaders": []`)},
+
+		{"unmatched: path", "the stub is named by its file and line", ask("GET", "/sesion", "", `{"request": {"method": "GET", "url": "/session"}}`, `{"request": {"url": "/users?page=1"}}`)},
+		{"unmatched: query", "url wants all of it", ask("GET", "/users?page=2", "", `{"request": {"method": "GET", "url": "/session"}}`, `{"request": {"url": "/users?page=1"}}`)},
+		{"unmatched: query too many", "url and urlPath are often mixed up", ask("GET", "/users?page=2", "", `{"request": {"url": "/users"}}`)},
+		{"unmatched: method", "", ask("PUT", "/a", "", `{"request": {"method": "GET", "url": "/a"}}`)},
+		{"unmatched: methods", "", ask("PUT", "/a", "", `{"request": {"method": {"oneOf": ["GET", "POST"]}, "url": "/a"}}`)},
+		{"unmatched: expression", "the whole path is to match", ask("GET", "/users/7/x", "", `{"request": {"urlPathPattern": "/users/[0-9]+"}}`, `{"request": {"urlPathPattern": "/groups/[0-9]+"}}`)},
+		{"unmatched: template", "", ask("GET", "/users/7/x", "", `{"request": {"urlPathTemplate": "/users/{id}"}}`)},
+		{"unmatched: headers", "secrets are not shown", ask("GET", "/a", "", `{"request": {"url": "/a", "headers": {"X-A": {"equalTo": "c"}, "X-B": {"matches": "b.*"}}, "basicAuth": {"username": "u", "password": "topsecret"}, "cookies": {"s": {"equalTo": "topsecret"}}, "queryParameters": {"q": {"absent": true}}}}`)},
+		{"unmatched: body", "the first difference is told", ask("POST", "/a", `{"a": {"b": [1, 2]}}`, `{"request": {"urlPath": "/a", "bodyPatterns": [{"equalToJson": {"a": {"b": [1, 3]}}}, {"matchesJsonPath": "$.a.c"}, {"matchesJsonPath": {"expression": "$.a.b[0]", "equalTo": "x"}}, {"contains": "{"}]}}`)},
+		{"unmatched: body that is no JSON", "", ask("POST", "/a", `a=b`, `{"request": {"urlPath": "/a", "bodyPatterns": [{"equalToJson": {}}, {"matchesJsonPath": "$"}], "formParameters": {"a": {"equalTo": "b"}}}}`)},
+		{"unmatched: state", "", ask("POST", "/a", "", `{"request": {"urlPath": "/a"}, "scenarioName": "s", "requiredScenarioState": "x"}`)},
+		{"unmatched: any URL", "", ask("POST", "/a", "", `{"request": {"method": "GET"}}`)},
+	} {
+		ft := &fakeT{}
+		c.run(ft)
+		ft.end()
+		fmt.Fprintf(&out, "== %s", c.name)
+		if c.why != "" {
+			fmt.Fprintf(&out, " (%s)", c.why)
+		}
+		out.WriteString("\n")
+		require.Len(t, ft.failures(), 1, c.name)
+		out.WriteString(ft.failures()[0] + "\n")
+		for _, l := range ft.logged() {
+			out.WriteString("log: " + l + "\n")
+		}
+		out.WriteString("\n")
+	}
+
+	got := out.String()
+	for _, secret := range []string{"topsecret", "c2VjcmV0"} {
+		assert.NotContains(t, got, secret)
+	}
+	got = regexp.MustCompile(`Load\("[^"]*?(/[a-z.]+)?"\)`).ReplaceAllString(strings.ReplaceAll(got, `\\`, "/"), `Load("dir$1")`)
+	got = strings.ReplaceAll(got, filepath.ToSlash(os.TempDir()), "TMP")
+	got = regexp.MustCompile(`TMP/\S*?/\d+`).ReplaceAllString(got, "tmp")
+	got = regexp.MustCompile(`(mappings\[2\]\.x: .*\n)(?:.*mappings\[\d+\]\.x: .*\n)+`).ReplaceAllString(got, "$1\t[the same, to number 49]\n")
+	file := filepath.Join("testdata", "load.txt")
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	wantLines, gotLines := strings.Split(string(want), "\n"), strings.Split(got, "\n")
+	for i := range min(len(wantLines), len(gotLines)) {
+		require.Equal(t, wantLines[i], gotLines[i], "%s:%d: run with -update, and read the difference", file, i+1)
+	}
+	require.Equal(t, len(wantLines), len(gotLines), "lines of %s: run with -update, and read the difference", file)
+}
