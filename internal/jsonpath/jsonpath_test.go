@@ -206,6 +206,25 @@ func TestFind(t *testing.T) {
 	}
 }
 
+// A path alone asks for every field in it, behind a wildcard too.
+func TestExists(t *testing.T) {
+	const doc = `{"l": [{"n": 1, "a": [{"b": 1}]}, {"n": 2, "a": [{"c": 1}]}, {"n": 3}, {"n": 4, "a": []}]}`
+	for path, want := range map[string]string{
+		`$.l[?(@.a)].n`:            `[1,2,4]`,
+		`$.l[?(@.a[*].b)].n`:       `[1,4]`,
+		`$.l[?(@.a[0])].n`:         `[1,2]`,
+		`$.l[?(!@.a[0].c)].n`:      `[1,3,4]`,
+		`$.l[?(@['n','a'])].n`:     `[1,2,4]`,
+		`$.l[?(@.a[?(@.b)])].n`:    `[1,2,4]`,
+		`$.l[?(@.a[0].b == 1)].n`:  `[1]`,
+		`$.l[?(@.a[*].b == [])].n`: `[2,4]`,
+	} {
+		got, err := find(t, doc, path)
+		assert.NoError(t, err, path)
+		assert.Equal(t, want, got, path)
+	}
+}
+
 func TestFindErrors(t *testing.T) {
 	_, err := find(t, shop, `$.limit[?(@.x)]`)
 	assert.Equal(t, ErrNoList, err)
