@@ -108,7 +108,7 @@ func (s *Server) choose(in *incoming) (st *Stub, fail []string) {
 
 // takes says whether a request whose method and path match meets the matchers too, but for states.
 func (st *Stub) takes(in *incoming) bool {
-	if st.url != nil && (!st.url.takesMethod(in.Method) || st.url.takes(in) != "") {
+	if st.url != nil && !(st.url.takesMethod(in.Method) && st.url.takes(in)) {
 		return false
 	}
 	for i := range st.matchers {

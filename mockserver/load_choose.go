@@ -18,21 +18,30 @@ type loadedURL struct {
 	not   bool           // none of them
 }
 
-// takes says why the URL is not the wanted one, "" when it is. The pattern has taken the request.
-func (u *loadedURL) takes(in *incoming) (why string) {
+// takes says whether the URL is the wanted one. The pattern has taken the request.
+func (u *loadedURL) takes(in *incoming) bool {
 	path, query := sentURL(in)
 	switch {
-	case u.re != nil && u.whole && !u.re.MatchString(path+query):
-		return u.unlike(path + query)
-	case u.re != nil && !u.whole && !u.re.MatchString(path):
-		return u.unlike(path)
-	case u.re == nil && u.whole && query != u.query:
-		if u.query == "" {
-			return "there is a query; urlPath takes any"
-		}
-		return "the query differs"
+	case u.re == nil:
+		return !u.whole || query == u.query
+	case u.whole:
+		return u.re.MatchString(path + query)
 	}
-	return ""
+	return u.re.MatchString(path)
+}
+
+// why says of a URL that is not taken what is wrong with it.
+func (u *loadedURL) why(in *incoming) string {
+	path, query := sentURL(in)
+	switch {
+	case u.re == nil && u.query == "":
+		return "there is a query; urlPath takes any"
+	case u.re == nil:
+		return "the query differs"
+	case u.whole:
+		return u.unlike(path + query)
+	}
+	return u.unlike(path)
 }
 
 func (u *loadedURL) unlike(got string) string {
@@ -103,7 +112,7 @@ func (u *loadedURL) cost(in *incoming, p pattern, far bool) int {
 	if !u.takesMethod(in.Method) {
 		n++
 	}
-	if u.takes(in) == "" || far {
+	if far || u.takes(in) {
 		return n
 	}
 	path, query := sentURL(in)
@@ -133,7 +142,7 @@ func (u *loadedURL) compare(in *incoming, p pattern, method, path *row) {
 		sent, query := sentURL(in)
 		path.got = clip(sent+query, cell)
 	}
-	if why := u.takes(in); why != "" && p.matchesPath(in.segs) {
-		path.verdict = why
+	if p.matchesPath(in.segs) && !u.takes(in) {
+		path.verdict = u.why(in)
 	}
 }
