@@ -154,7 +154,8 @@ func serverGoroutines() int {
 	}
 	n := 0
 	for _, g := range strings.Split(string(buf), "\n\n") {
-		if strings.Contains(g, "mockserver.(*Server).accept") || strings.Contains(g, "mockserver.(*conn).") {
+		if strings.Contains(g, "mockserver.(*Server).accept") || strings.Contains(g, "mockserver.(*conn).") ||
+			strings.Contains(g, "mockserver.(*TCP).accept") || strings.Contains(g, "mockserver.(*tcpConn).") {
 			n++
 		}
 	}

@@ -352,8 +352,11 @@ func forgetClosed(conns []*conn, n int) []*conn {
 }
 
 // caller gives the file name and line of the function that called the exported function that called this.
-func caller() (file string, line int) {
-	_, file, line, ok := runtime.Caller(2)
+func caller() (file string, line int) { return callerAt(3) }
+
+// callerAt is caller from deeper down: 1 is the function that calls this, 2 its caller.
+func callerAt(skip int) (file string, line int) {
+	_, file, line, ok := runtime.Caller(skip)
 	if !ok {
 		return "?", 0
 	}

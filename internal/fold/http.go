@@ -345,6 +345,9 @@ func (f *folder) servers() {
 		}
 		if strings.HasPrefix(g.CreatedBy.Func, callsite.Module+"/mockserver.") {
 			what = "mockserver.Server was never closed"
+			if hasFunc(g, callsite.Module+"/mockserver.(*TCP).") {
+				what, hint = "mockserver.TCP was never closed", "defer peer.Close()"
+			}
 		}
 		leak := report.Leak{
 			Kind: "goroutine", Code: CodeServer, Class: "http server", Rank: rankServer,

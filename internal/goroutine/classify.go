@@ -138,11 +138,13 @@ func Classify(g *Goroutine) Role {
 	return RoleUser
 }
 
-// classifyMock knows this module's own server, which is as good a server as net/http's.
+// classifyMock knows this module's own servers, which are as good as net/http's.
 func classifyMock(start fn, stack []callsite.Frame) Role {
 	switch {
-	case start.is("(*Server).accept"):
+	case start.is("(*Server).accept"), start.is("(*TCP).accept"):
 		return RoleServerAccept
+	case start.is("(*tcpConn).play"):
+		return RoleServerIdle // whatever its script is at: no handler of the user's runs in it
 	case start.in("(*conn).watch"):
 		return RoleServerRead
 	case start.is("(*conn).serve"):

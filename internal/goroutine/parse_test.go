@@ -220,10 +220,13 @@ func TestClassifyByHand(t *testing.T) {
 		{"idle timeout", "net/http.(*persistConn).closeConnIfStillIdle", "time.goFunc", goroutine.RoleClientIdle},
 		{"drain after Close", "net/http.maybeDrainBody.func1", "net/http.maybeDrainBody", goroutine.RoleClientRequest},
 		{"go http.ListenAndServe", "net/http.ListenAndServe", "main.main", goroutine.RoleServerAccept},
+		{"mockserver", "github.com/leakgate/leakgate/mockserver.(*TCP).accept", "github.com/leakgate/leakgate/mockserver.newTCP", goroutine.RoleServerAccept},
+		{"a scripted connection", "github.com/leakgate/leakgate/mockserver.(*tcpConn).play", "github.com/leakgate/leakgate/mockserver.(*TCP).accept", goroutine.RoleServerIdle},
 		{"test timeout", "testing.(*M).startAlarm.func1", "time.goFunc", goroutine.RoleRuntime},
 		{"a cleanup that runs", "runtime.runCleanups", "", goroutine.RoleRuntime},
 		{"the collector, in a crash", "runtime.bgsweep", "runtime.gcenable", goroutine.RoleRuntime},
 
+		{"somebody else's mockserver", "example.com/mockserver.(*tcpConn).play", "example.com/mockserver.(*TCP).accept", goroutine.RoleUser},
 		{"somebody else's http", "example.com/net/http.(*persistConn).readLoop", "example.com/net/http.(*Transport).dialConn", goroutine.RoleUser},
 		{"only the creator is net/http", "example.com/x.work", "net/http.(*Transport).dialConn", goroutine.RoleUser},
 		{"only the start is net/http", "net/http.(*persistConn).readLoop", "example.com/x.work", goroutine.RoleUser},

@@ -1,0 +1,3 @@
+package mockserver
+
+func holdRefusing() (addr string, free func(), err error) { return bindOnly() }

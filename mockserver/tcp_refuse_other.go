@@ -1,0 +1,5 @@
+//go:build !linux
+
+package mockserver
+
+func holdRefusing() (addr string, free func(), err error) { return holdByConnection() }
