@@ -110,8 +110,8 @@ func TestBlackHole(t *testing.T) {
 func TestBlackHoleHoldsUpAWriter(t *testing.T) {
 	peer := BlackHole(t)
 	nc := dialTCP(t, peer.Addr())
-	require.NoError(t, nc.SetWriteDeadline(time.Now().Add(2*time.Second)))
-	n, err := nc.Write(make([]byte, 256<<20))
+	require.NoError(t, nc.SetWriteDeadline(time.Now().Add(300*time.Millisecond)))
+	n, err := nc.Write(make([]byte, 64<<20))
 	assert.ErrorIs(t, err, os.ErrDeadlineExceeded, "%d bytes were written", n)
 	c := peer.Conns()[0]
 	assert.Len(t, c.Received, keepTCP)
