@@ -42,9 +42,9 @@ type Conn struct {
 	Requests    int           // requests received, unreadable ones too
 	LastRequest string        // method and path of the last one: "GET /session"; "" when there was none, or it was unreadable
 	LastStatus  int           // status of the last reply, 0 when there was none
-	LastReply   string        // the call that made the last reply: "ALB(403)"; "" when there was none
+	LastReply   string        // the call that made the last reply: "ALB(403)"; "" when none was begun since the last request
 	LastFraming Framing       // how the body of the last reply was framed; 0 when it had no line for that
-	LastBody    int64         // bytes of the body of the last reply
+	LastBody    int64         // bytes of the body of the last reply; -1 when that is not known before it is sent
 	LastSent    time.Time     // when the last byte of the last reply was written; zero while it is not
 	Written     int64         // bytes sent, headers included
 	Opened      time.Time     // when it was accepted
@@ -312,6 +312,7 @@ func (c *conn) begin(rec Request) {
 		c.info.LastRequest = rec.Method + " " + rec.Path
 	}
 	c.info.LastStatus = rec.Status
+	c.info.LastReply, c.info.LastFraming, c.info.LastBody, c.info.LastSent = "", 0, 0, time.Time{}
 	c.stub = rec.Stub
 	c.mu.Unlock()
 	c.srv.record(rec)
@@ -428,7 +429,6 @@ func (c *conn) note(r Reply, sh shape) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.info.LastReply, c.info.LastFraming, c.info.LastBody = r.String(), sh.framing, int64(len(sh.body))
-	c.info.LastSent = time.Time{}
 }
 
 // waitLate waits until the terminator of a ChunkedLate body is due, or returns false when the server closes.
