@@ -44,6 +44,11 @@ const (
 // may not, its idle connections cannot be told from held ones: then the test fails and the result is nil.
 func (s *Server) Held(c *http.Client) []leakcheck.Leak {
 	s.t.Helper()
+	return s.heldBy(c, heldStable)
+}
+
+func (s *Server) heldBy(c *http.Client, stable time.Duration) []leakcheck.Leak {
+	s.t.Helper()
 	if c == nil {
 		c = s.client
 	}
@@ -72,7 +77,7 @@ func (s *Server) Held(c *http.Client) []leakcheck.Leak {
 		if what := signature(held); what != before {
 			changed, before = now, what
 		}
-		if now.Sub(began) >= heldWait || looks >= heldLooks && now.Sub(changed) >= heldStable {
+		if now.Sub(began) >= heldWait || looks >= heldLooks && now.Sub(changed) >= stable {
 			leaks := make([]leakcheck.Leak, len(held))
 			for i, h := range held {
 				leaks[i] = h.leak(s.t.Name(), now)
@@ -213,9 +218,9 @@ func (h heldConn) what(now time.Time) string {
 func (h heldConn) leak(test string, now time.Time) leakcheck.Leak {
 	leak := leakcheck.Leak{
 		Kind: leakcheck.HTTPResponse, Test: test, Count: 1, Code: codeHeld,
-		Summary:     h.what(now) + ", the client still holds it",
-		Holds:       []string{fmt.Sprintf("the connection %s → the server", h.RemoteAddr)},
-		Hint:        "defer resp.Body.Close(); to get the line of the request: t.Cleanup(httpcheck.Verify(t, client))",
+		Summary: h.what(now) + ", the client still holds it",
+		Holds:   []string{fmt.Sprintf("the connection %s → the server", h.RemoteAddr)},
+		Hint:    "defer resp.Body.Close(); to get the line of the request: t.Cleanup(httpcheck.Verify(t, client))",
 	}
 	switch h.State {
 	case ConnActive:

@@ -136,7 +136,7 @@ func TestHeldReports(t *testing.T) {
 			srv := heldServer(t, AllowUnmatched())
 			client := newClient(t)
 			c.use(t, srv, client)
-			leaks := srv.Held(client)
+			leaks := srv.heldBy(client, time.Millisecond) // what is held is not let go by waiting
 			assert.Len(t, leaks, c.leaks)
 			fmt.Fprintf(&out, "== %s", c.name)
 			if c.why != "" {

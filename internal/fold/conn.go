@@ -144,7 +144,10 @@ func stateOf(s *Socket) string {
 	return s.State
 }
 
-const closeWaitState = "CLOSE_WAIT"
+const (
+	closeWaitState = "CLOSE_WAIT"
+	dialState      = "SYN_SENT" // a dial that nobody has answered yet
+)
 
 func closeWait(s *Socket) string {
 	if s.State != closeWaitState {

@@ -111,6 +111,17 @@ func TestFold(t *testing.T) {
 			[]string{"LK102 TestA ×1 of 1"}, 1,
 		},
 		{
+			"a dial that hangs", "the goroutine that dials takes the socket, and no other connection; what watches its context takes none",
+			Input{
+				Sockets: []Socket{tcp(40, 80, "ESTABLISHED", mine), tcp(41, 81, "SYN_SENT", mine)},
+				Goroutines: []Goroutine{
+					userGoroutine(7, "select", mine, "net.(*netFD).connect.func2"),
+					userGoroutine(8, "IO wait", mine, "net.(*netFD).connect", "example.com/app.start"),
+				},
+			},
+			[]string{"LK301 TestA ×1 of 1", "LK102 TestA ×1 of 2", "LK102 TestA ×1 of 1"}, 0,
+		},
+		{
 			"raw connection beside an idle one that is known", "the known one takes its own socket, so that the raw one is left",
 			Input{
 				Sockets:    []Socket{tcp(50, 90, "ESTABLISHED", mine), tcp(40, 80, "ESTABLISHED", mine)},

@@ -2,6 +2,7 @@ package fold
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/leakgate/leakgate/internal/callsite"
@@ -213,6 +214,8 @@ func (f *folder) attach(g *Goroutine, leak *report.Leak) {
 		if hasFunc(g, "net.(*netFD).readFrom") {
 			match = func(c *conn) bool { return !c.a.Stream }
 		}
+	case dials(g):
+		match = func(c *conn) bool { return isStream(c) && c.b == nil && c.a.State == dialState }
 	default:
 		return
 	}
@@ -223,9 +226,17 @@ func (f *folder) attach(g *Goroutine, leak *report.Leak) {
 	leak.Holds = append(leak.Holds, c.holds()...)
 	leak.Keys = append(leak.Keys, c.keys()...)
 	leak.Remotes = append(leak.Remotes, c.remotes()...)
-	if g.Role != goroutine.RoleServerBusy {
+	switch {
+	case c.a.State == dialState:
+		leak.Hint = "give the dial a timeout, or a context that ends: net.Dialer{Timeout: …}"
+	case g.Role != goroutine.RoleServerBusy:
 		leak.Hint = "close the connection or listener that it waits in"
 	}
+}
+
+// dials says whether the goroutine waits in a dial itself; the helper beside it, connect.func2, only watches its context.
+func dials(g *Goroutine) bool {
+	return slices.ContainsFunc(g.Frames, func(fr callsite.Frame) bool { return fr.Func == "net.(*netFD).connect" })
 }
 
 func fixFor(g *Goroutine) string {
