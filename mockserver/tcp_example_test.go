@@ -91,13 +91,13 @@ func ExampleRealistic() {
 			fmt.Println(err)
 			return
 		}
-		fmt.Println(resp.Status, resp.ContentLength, resp.Header.Get("Server"))
+		fmt.Printf("%s, %d bytes, %q\n", resp.Status, resp.ContentLength, resp.Header.Get("Server"))
 		resp.Body.Close()
 		srv.Close()
 	}
 	// Output:
-	// 403 Forbidden 0
-	// 403 Forbidden 118 awselb/2.0
+	// 403 Forbidden, 0 bytes, ""
+	// 403 Forbidden, 118 bytes, "awselb/2.0"
 }
 
 // Ask the server which responses a client has not closed.
