@@ -194,10 +194,10 @@ func TestTCPErr(t *testing.T) {
 	ft := &fakeT{}
 	peer := Script(ft, Expect("a"))
 	nc := dialTCP(t, peer.Addr())
-	fmt.Fprint(nc, "bbb")
-	_, err := io.ReadAll(nc)
+	_, err := io.WriteString(nc, strings.Repeat("b", 1<<20))
 	require.NoError(t, err)
-	fmt.Fprint(nc, "bbb")
+	_, err = io.ReadAll(nc)
+	require.NoError(t, err, "the connection is ended, and not reset")
 	conns := peer.Conns()
 	require.Len(t, conns, 1)
 	assert.EqualError(t, conns[0].Err, `step 1 of 1, Expect("a"): byte 0 is 0x62 'b', not 0x61 'a'`)

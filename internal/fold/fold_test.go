@@ -3,6 +3,7 @@ package fold
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -221,4 +222,22 @@ func TestCloseWaitFirst(t *testing.T) {
 	out := Fold(Input{Sockets: []Socket{tcp(80, 40, "FIN_WAIT2", b), tcp(40, 80, "CLOSE_WAIT", b)}})
 	assert.Contains(t, out.Leaks[0].State, "127.0.0.1:40->127.0.0.1:80 CLOSE_WAIT")
 	assert.Contains(t, out.Leaks[0].Why, "the peer has closed and this side has not")
+}
+
+// A dial that hangs holds the socket that dials, and no other.
+func TestHangingDialHoldsItsSocket(t *testing.T) {
+	mine := Blame{Test: "TestA"}
+	out := Fold(Input{
+		Sockets:    []Socket{tcp(40, 80, "ESTABLISHED", mine), tcp(41, 81, "SYN_SENT", mine)},
+		Goroutines: []Goroutine{userGoroutine(8, "IO wait", mine, "net.(*netFD).connect", "example.com/app.start")},
+	})
+	for _, l := range out.Leaks {
+		if l.Code == CodeGoroutine {
+			assert.Contains(t, strings.Join(l.Holds, "\n"), "SYN_SENT")
+			assert.Equal(t, "give the dial a timeout, or a context that ends: net.Dialer{Timeout: …}", l.Hint)
+		} else {
+			assert.Contains(t, l.State, "ESTABLISHED")
+		}
+	}
+	assert.Len(t, out.Leaks, 2)
 }
