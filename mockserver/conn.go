@@ -65,6 +65,7 @@ type conn struct {
 	mu        sync.Mutex
 	info      Conn
 	stub      string    // the stub of the last request: "GET /session/{id}"
+	bodiless  bool      // the last reply has no body that could hold the connection
 	finishing bool      // the last piece of a reply is being written
 	hijacked  bool      // a handler has taken the connection over
 	since     time.Time // when the state began
@@ -313,7 +314,7 @@ func (c *conn) begin(rec Request) {
 	}
 	c.info.LastStatus = rec.Status
 	c.info.LastReply, c.info.LastFraming, c.info.LastBody, c.info.LastSent = "", 0, 0, time.Time{}
-	c.stub = rec.Stub
+	c.stub, c.bodiless = rec.Stub, false
 	c.mu.Unlock()
 	c.srv.record(rec)
 }
@@ -429,6 +430,10 @@ func (c *conn) note(r Reply, sh shape) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.info.LastReply, c.info.LastFraming, c.info.LastBody = r.String(), sh.framing, int64(len(sh.body))
+	c.bodiless = sh.head || sh.framing == 0 || sh.framing == Empty || sh.framing == ContentLength && sh.length == 0
+	if r.fault() != nil {
+		c.bodiless = false // who knows
+	}
 }
 
 // waitLate waits until the terminator of a ChunkedLate body is due, or returns false when the server closes.

@@ -275,6 +275,7 @@ func (w *handlerWriter) note() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.info.LastFraming, c.info.LastBody = 0, w.written
+	c.bodiless = w.req.Method == "HEAD" || w.bodyless() && w.code != 101 || !w.chunked && w.length == 0
 	switch {
 	case w.chunked:
 		c.info.LastFraming = Chunked

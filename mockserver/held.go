@@ -149,43 +149,37 @@ type heldConn struct {
 	stub string
 }
 
-// held lists the connections that a response can hold, if they are not idle.
+// held lists the connections that a response can hold, if they are not idle. net/http has a connection back before the caller
+// sees a response without a body.
 func (s *Server) held() []heldConn {
 	var out []heldConn
-	stubs := s.stubsOfConns()
+	more := s.unsaid()
 	for _, c := range s.Conns() {
-		if c.canBeHeld() {
-			out = append(out, heldConn{c, stubs[c.ID]})
+		switch m := more[c.ID]; {
+		case c.State == ConnActive, (c.State == ConnIdle || c.State == ConnClosing) && !m.bodiless:
+			out = append(out, heldConn{c, m.stub})
 		}
 	}
 	return out
 }
 
-func (s *Server) stubsOfConns() map[int]string {
+// unsaid is what Conn does not say of a connection.
+type unsaid struct {
+	stub     string
+	bodiless bool
+}
+
+func (s *Server) unsaid() map[int]unsaid {
 	s.mu.Lock()
 	conns := append([]*conn(nil), s.conns...)
 	s.mu.Unlock()
-	stubs := make(map[int]string, len(conns))
+	more := make(map[int]unsaid, len(conns))
 	for _, c := range conns {
 		c.mu.Lock()
-		stubs[c.info.ID] = c.stub
+		more[c.info.ID] = unsaid{c.stub, c.bodiless}
 		c.mu.Unlock()
 	}
-	return stubs
-}
-
-// canBeHeld leaves out connections of which it is known that no response holds them.
-func (c Conn) canBeHeld() bool {
-	switch c.State {
-	case ConnActive:
-		return true
-	case ConnIdle, ConnClosing:
-		// net/http has the connection back before the caller sees a response without a body, unless the server has promised one.
-		bodiless := c.LastStatus == 204 || c.LastStatus == 304 || c.LastFraming == Empty ||
-			c.LastFraming == ContentLength && c.LastBody == 0 || strings.HasPrefix(c.LastRequest, "HEAD ")
-		return !bodiless
-	}
-	return false
+	return more
 }
 
 func signature(held []heldConn) string {
@@ -230,9 +224,9 @@ func (h heldConn) leak(test string, now time.Time) leakcheck.Leak {
 			leak.Hint = "wait for the request, or cancel it, before you ask"
 		}
 	case ConnIdle:
-		leak.State = fmt.Sprintf("open on both sides; the body is framed by %s", h.LastFraming)
+		leak.State = fmt.Sprintf("open on both sides; the body is framed by %s", framedBy(h.LastFraming))
 	case ConnClosing:
-		leak.State = fmt.Sprintf("the server has ended it, and the client is in CLOSE_WAIT; the body is framed by %s", h.LastFraming)
+		leak.State = fmt.Sprintf("the server has ended it, and the client is in CLOSE_WAIT; the body is framed by %s", framedBy(h.LastFraming))
 	}
 	leak.Fingerprint = h.fingerprint(leak.Kind, "held", test)
 	if l := h.lease(); l != nil {
@@ -245,6 +239,13 @@ func (h heldConn) leak(test string, now time.Time) leakcheck.Leak {
 		}
 	}
 	return leak
+}
+
+func framedBy(f Framing) string {
+	if f == 0 || f == noLength {
+		return "nothing"
+	}
+	return f.String()
 }
 
 // fingerprint has the stub in place of the path, which may have an ID in it.

@@ -5,8 +5,10 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -28,7 +30,7 @@ func forget(t *testing.T, c *http.Client, url string) *http.Response {
 }
 
 func heldServer(t *testing.T, opts ...Option) *Server {
-	srv := New(t, opts...)
+	srv := New(t, append(opts, AllowUnused())...)
 	srv.On("GET", "/session/{id}").Reply(ALB(403))
 	srv.On("GET", "/json").Reply(JSON(200, map[string]int{"a": 1}))
 	srv.On("GET", "/empty").Reply(Status(403).Framing(Empty))
@@ -36,6 +38,15 @@ func heldServer(t *testing.T, opts ...Option) *Server {
 	srv.On("GET", "/close").Reply(ALB(403).Framing(UntilClose))
 	srv.On("GET", "/big").Reply(Text(200, strings.Repeat("x", 32<<20)))
 	srv.On("GET", "/slow").Reply(ALB(403), Status(403).Delay(time.Hour))
+	srv.On("GET", "/handler/{code}").Reply(Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		code, _ := strconv.Atoi(path.Base(r.URL.Path))
+		w.WriteHeader(code)
+		w.(http.Flusher).Flush() // chunked, and nothing in it
+	})))
+	srv.On("GET", "/handled").Reply(Handler(Realistic(status(403))))
+	srv.On("GET", "/short").Reply(Text(200, "").Length(10))
+	srv.On("GET", "/unlimited").Reply(Text(200, "x").NoLength())
+	srv.On("GET", "/stalls").Reply(ALB(403).Fault(StallAfter(60)))
 	srv.On("GET", "/late").Reply(Text(500, "late").Framing(ChunkedLate))
 	return srv
 }
@@ -62,6 +73,7 @@ func TestHeldNothing(t *testing.T) {
 		c := newClient(t)
 		forget(t, c, srv.URL+"/empty")
 		forget(t, c, srv.URL+"/none")
+		forget(t, c, srv.URL+"/handler/304")
 		resp, err := c.Head(srv.URL + "/session/1")
 		require.NoError(t, err)
 		assert.Equal(t, http.NoBody, resp.Body)
@@ -115,6 +127,15 @@ func TestHeldReports(t *testing.T) {
 			t.Cleanup(func() { srv.Close(); <-ended })
 			eventually(t, func() bool { return len(srv.Requests()) == 2 })
 		}, 1},
+		{"handlers", "an empty reply that is chunked; and one that was given a page", func(t *testing.T, srv *Server, c *http.Client) {
+			forget(t, c, srv.URL+"/handler/403")
+			forget(t, c, srv.URL+"/handled")
+		}, 2},
+		{"a length that is not kept", "the client waits for bytes that do not come", func(t *testing.T, srv *Server, c *http.Client) {
+			forget(t, c, srv.URL+"/short")
+			forget(t, c, srv.URL+"/unlimited")
+			forget(t, c, srv.URL+"/stalls")
+		}, 3},
 		{"unmatched", "it has no stub", func(t *testing.T, srv *Server, c *http.Client) {
 			forget(t, c, srv.URL+"/other")
 		}, 1},

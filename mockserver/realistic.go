@@ -8,7 +8,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -24,7 +23,7 @@ import (
 // client that forgets to close the body passes. With a page it holds its connection, as it does in production.
 //
 // The page is the one of Status(code). Of the given replies the one with the status of the handler's reply is taken
-// instead: Realistic(h, mockserver.Nginx(502)). Its framing and delay count; its own status line does not. A page brings
+// instead: Realistic(h, mockserver.Nginx(502)). Its framing and delay count; its own status line, trailers and Trickle do not. A page brings
 // its Content-Type and, where the handler has set none, its other headers; Content-Length: 0 and the Content-Encoding of
 // the empty body are taken out. To keep one reply empty, let the handler flush it: http.NewResponseController(w).Flush().
 //
@@ -33,7 +32,8 @@ import (
 // and http.ResponseController work as without Realistic, and so do trailers; the deprecated CloseNotifier does not. Over
 // HTTP/2 a page is added too, and hides the leak all the same, because a small body that has arrived holds nothing there.
 //
-// A nil handler, a reply that cannot be sent, one with a status below 400, and two with one status make a handler that
+// A nil handler, a reply that cannot be sent, one with a status below 400, a fault, a handler or a stream without an end, and
+// two replies with one status make a handler that
 // answers every request with a 501 that says so.
 func Realistic(h http.Handler, reply ...Reply) http.Handler {
 	if err := checkRealistic(h, reply); err != nil {
@@ -41,7 +41,10 @@ func Realistic(h http.Handler, reply ...Reply) http.Handler {
 			http.Error(w, "mockserver: Realistic: "+err.Error(), http.StatusNotImplemented)
 		})
 	}
-	pages := slices.Clone(reply)
+	given := make(map[int]addedPage, len(reply))
+	for _, r := range reply {
+		given[r.code] = addedPage{r, r.Responder()}
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		if req.Method == http.MethodHead {
 			h.ServeHTTP(w, req)
@@ -56,13 +59,19 @@ func Realistic(h http.Handler, reply ...Reply) http.Handler {
 			held.pass()
 			return
 		}
-		i := slices.IndexFunc(pages, func(r Reply) bool { return r.code == held.code })
-		page := Status(held.code)
-		if i >= 0 {
-			page = pages[i]
+		page, ok := given[held.code]
+		if !ok {
+			r := Status(held.code)
+			page = addedPage{r, r.Responder()}
 		}
 		held.sendPage(page, req)
 	})
+}
+
+// addedPage is a page and what makes it: a responder of its own, so that what comes after Then comes.
+type addedPage struct {
+	reply   Reply
+	respond func(*http.Request) (*http.Response, error)
 }
 
 func checkRealistic(h http.Handler, replies []Reply) error {
@@ -75,6 +84,8 @@ func checkRealistic(h http.Handler, replies []Reply) error {
 			return r.problem()
 		case r.code < 400:
 			return fmt.Errorf("%s: a reply below 400 is never given a page", r)
+		case r.extra != nil && (r.extra.fault != nil || r.extra.handler != nil || r.extra.endless):
+			return fmt.Errorf("%s: a fault, a handler and a stream are no page", r)
 		}
 		for _, other := range replies[:i] {
 			if other.code == r.code {
@@ -151,10 +162,10 @@ func (h *heldWriter) wantsPage() bool {
 }
 
 // sendPage answers with the page in place of nothing.
-func (h *heldWriter) sendPage(page Reply, req *http.Request) {
+func (h *heldWriter) sendPage(page addedPage, req *http.Request) {
 	asked := req.WithContext(req.Context()) // a copy
 	asked.Close = false                     // that the connection ends after it is net/http's affair
-	resp, err := page.Responder()(asked)
+	resp, err := page.respond(asked)
 	if err != nil { // the request is over
 		h.pass()
 		return
@@ -162,7 +173,7 @@ func (h *heldWriter) sendPage(page Reply, req *http.Request) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		body = []byte("mockserver: Realistic: " + page.String() + ": " + err.Error() + "\n")
+		body = []byte("mockserver: Realistic: " + page.reply.String() + ": " + err.Error() + "\n")
 	}
 
 	header := h.header.Clone()
@@ -178,7 +189,7 @@ func (h *heldWriter) sendPage(page Reply, req *http.Request) {
 	if resp.Close {
 		header.Set("Connection", "close")
 	}
-	framing, _, _ := page.plan(call{method: req.Method})
+	framing := page.reply.plan(call{method: req.Method}).framing
 	switch {
 	case framing == ContentLength && !hasTrailers(header), framing == Empty:
 		header.Set("Content-Length", strconv.Itoa(len(body)))

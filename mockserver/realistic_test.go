@@ -442,6 +442,7 @@ func TestRealisticMistakes(t *testing.T) {
 		"the handler is nil": Realistic(nil),
 		"Status(204): a reply below 400 is never given a page":                       Realistic(status(403), Status(204)),
 		"ALB(403) and Status(403).Framing(Chunked) have the same status":             Realistic(status(403), ALB(403), Nginx(502), Status(403).Framing(Chunked)),
+		"ALB(403).Fault(StallAfter(3)): a fault, a handler and a stream are no page": Realistic(status(403), ALB(403).Fault(StallAfter(3))),
 		"an empty Reply; make one with Status, Text or JSON, for example":            Realistic(status(403), Reply{}),
 		"ALB(403): header Content-Length is set by the framing; write .Framing(...)": Realistic(status(403), ALB(403).Header("Content-Length", "1")),
 	} {

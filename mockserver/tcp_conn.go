@@ -79,7 +79,7 @@ func (c *tcpConn) play() {
 		c.enter("")
 		result = c.behindTheEnd()
 	}
-	if result == broken {
+	if result == mismatched {
 		c.end() // the client is not to wait for an answer
 	}
 }
@@ -199,14 +199,14 @@ func (c *tcpConn) expect(want []byte) outcome {
 			for c.buf[at] == want[at] {
 				at++
 			}
-			return c.mismatch(fmt.Sprintf("byte %d is %s, not %s", at, char(c.buf[at]), char(want[at])), sideBySide(want, c.buf))
+			return c.mismatch(fmt.Sprintf("byte %d is %s, not %s", at, char(c.buf[at]), char(want[at])), bothDumps(want, c.buf))
 		}
 		if n == len(want) {
 			c.buf = c.buf[n:]
 			return goOn
 		}
 		if !c.read() {
-			return c.mismatch(c.why("sent all of this"), sideBySide(want, c.buf))
+			return c.mismatch(c.why("sent all of this"), bothDumps(want, c.buf))
 		}
 	}
 }
@@ -218,10 +218,10 @@ func (c *tcpConn) expectMatching(re *regexp.Regexp) outcome {
 			return goOn
 		}
 		if len(c.buf) >= keepTCP {
-			return c.mismatch("no match in the first 64 KiB", oneSide(c.buf))
+			return c.mismatch("no match in the first 64 KiB", oneDump(c.buf))
 		}
 		if !c.read() {
-			return c.mismatch(c.why("sent what matches"), oneSide(c.buf))
+			return c.mismatch(c.why("sent what matches"), oneDump(c.buf))
 		}
 	}
 }
@@ -230,7 +230,7 @@ func (c *tcpConn) expectClose() outcome {
 	if len(c.buf) == 0 && !c.read() {
 		return over
 	}
-	return c.mismatch("the client sends more where it should have closed the connection", oneSide(c.buf))
+	return c.mismatch("the client sends more where it should have closed the connection", oneDump(c.buf))
 }
 
 // behindTheEnd is where a connection is when its script is over.
@@ -238,7 +238,7 @@ func (c *tcpConn) behindTheEnd() outcome {
 	if len(c.buf) == 0 && !c.read() {
 		return over
 	}
-	return c.mismatch("the client sends more behind the last step; add Stall() if it may", oneSide(c.buf))
+	return c.mismatch("the client sends more behind the last step; add Stall() if it may", oneDump(c.buf))
 }
 
 // why says why no more comes to a client that has not done so much.
@@ -281,7 +281,7 @@ func (c *tcpConn) mismatch(what, detail string) outcome {
 		return stopped
 	}
 	p.report(msg)
-	return broken
+	return mismatched
 }
 
 // char writes one byte in hex, and as text when it is some.

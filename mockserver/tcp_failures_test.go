@@ -15,11 +15,6 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// skippedT is a test that was skipped.
-type skippedT struct{ fakeT }
-
-func (*skippedT) Skipped() bool { return true }
-
 // TestTCPFailures compares every message that a TCP peer fails a test with. Read testdata/tcp_failures.txt as a user would.
 func TestTCPFailures(t *testing.T) {
 	// sends gives the peer's client something to send, which then ends its half and waits for the peer's.

@@ -23,10 +23,10 @@ type Step struct {
 type outcome uint8
 
 const (
-	goOn    outcome = iota // the next step
-	over                   // the connection is done with, as the script has it
-	broken                 // the client did not do what the script expects; said already
-	stopped                // the peer is being closed
+	goOn       outcome = iota // the next step
+	over                      // the connection is done with, as the script has it
+	mismatched                // the client did not do what the script expects; said already
+	stopped                   // the peer is being closed
 )
 
 // String gives the call that makes the step.
@@ -85,7 +85,7 @@ func check(steps []Step) error {
 // Expect waits for these bytes, and for no others. More than these are left to the next step.
 func Expect[T ~string | ~[]byte](want T) Step {
 	w := []byte(string(want))
-	s := Step{text: fmt.Sprintf("Expect(%s)", quote(w))}
+	s := Step{text: fmt.Sprintf("Expect(%s)", quoteBytes(w))}
 	if len(w) == 0 {
 		s.err = errors.New("there is nothing to expect; use ExpectClose for a client that sends nothing more")
 	}
@@ -98,7 +98,7 @@ func Expect[T ~string | ~[]byte](want T) Step {
 // with what ends the message: `^SELECT .*;\n`. Without ^ at its beginning, whatever comes before the match is skipped. It
 // sees bytes, with (?s) a dot matches line breaks too. When it does not match the first 64 KiB, the test fails.
 func ExpectMatching(expr string) Step {
-	s := Step{text: fmt.Sprintf("ExpectMatching(%s)", quote([]byte(expr)))}
+	s := Step{text: fmt.Sprintf("ExpectMatching(%s)", quoteBytes([]byte(expr)))}
 	if strconv.CanBackquote(expr) {
 		s.text = "ExpectMatching(`" + expr + "`)"
 	}
@@ -122,7 +122,7 @@ func ExpectClose() Step {
 // has closed the connection is no failure.
 func Send[T ~string | ~[]byte](data T) Step {
 	d := []byte(string(data))
-	s := Step{text: fmt.Sprintf("Send(%s)", quote(d))}
+	s := Step{text: fmt.Sprintf("Send(%s)", quoteBytes(d))}
 	if len(d) == 0 {
 		s.err = errors.New("there is nothing to send")
 	}
@@ -179,8 +179,8 @@ func where(steps []Step, i int) string {
 	return fmt.Sprintf("step %d of %d, %s", i+1, len(steps), steps[i])
 }
 
-// quote writes bytes as a Go string, cut when it is long.
-func quote(b []byte) string {
+// quoteBytes writes bytes as a Go string, cut when it is long.
+func quoteBytes(b []byte) string {
 	const most = 40
 	if len(b) <= most {
 		return strconv.Quote(string(b))
@@ -193,8 +193,8 @@ const (
 	dumpRows = 12 // rows of one dump
 )
 
-// sideBySide shows what was expected and what came, from a little before the first difference on. Rows that differ are marked.
-func sideBySide(want, got []byte) string {
+// bothDumps shows what was expected and what came, from a little before the first difference on. Rows that differ are marked.
+func bothDumps(want, got []byte) string {
 	at := 0
 	for at < len(want) && at < len(got) && want[at] == got[at] {
 		at++
@@ -221,8 +221,8 @@ func sideBySide(want, got []byte) string {
 	return b.String()
 }
 
-// oneSide shows what came.
-func oneSide(got []byte) string {
+// oneDump shows what came.
+func oneDump(got []byte) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n\tgot %s", count(len(got), "byte"))
 	for row := 0; row < len(got); row += dumpRow {
@@ -251,11 +251,4 @@ func dump(b []byte) string {
 		}
 	}
 	return fmt.Sprintf("%-*s  %s", 3*dumpRow-1, fmt.Sprintf("% x", b), text)
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }

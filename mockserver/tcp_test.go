@@ -426,14 +426,14 @@ func TestTCPFailureEndsTheGoroutine(t *testing.T) {
 	}
 }
 
-func FuzzSideBySide(f *testing.F) {
+func FuzzDumps(f *testing.F) {
 	f.Add([]byte("AMQP\x00\x00\x09\x01"), []byte("AMQP\x01\x01\x00\x0a"))
 	f.Add([]byte("abc"), []byte{})
 	f.Add([]byte{}, []byte(strings.Repeat("x", 300)))
 	f.Fuzz(func(t *testing.T, want, got []byte) {
-		for _, text := range []string{sideBySide(want, got), oneSide(got), quote(want)} {
+		for _, text := range []string{bothDumps(want, got), oneDump(got), quoteBytes(want)} {
 			for _, r := range text {
-				if (r < ' ' || r > '~') && r != '\n' && r != '\t' && strings.ContainsRune(quote(want), r) == false {
+				if (r < ' ' || r > '~') && r != '\n' && r != '\t' && strings.ContainsRune(quoteBytes(want), r) == false {
 					t.Fatalf("%q has %q", text, r)
 				}
 			}
