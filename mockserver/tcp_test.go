@@ -419,7 +419,6 @@ func TestTCPFailureEndsTheGoroutine(t *testing.T) {
 			io.WriteString(nc, "b")
 			_, err := io.ReadAll(nc)
 			assert.NoError(t, err)
-			ft.onFail = nil
 			ft.end()
 			assert.Len(t, ft.failures(), 1)
 		})
