@@ -21,8 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// outcome is all that a caller can see of a reply.
-type outcome struct {
+// answered is all that a caller can see of a reply.
+type answered struct {
 	Err      string
 	Status   string
 	Proto    string
@@ -45,7 +45,7 @@ type outcome struct {
 var addresses = regexp.MustCompile(`read tcp \S+->\S+: `)
 
 // observe sends a request and reads the reply, most bytes of it.
-func observe(t *testing.T, do func(*http.Request) (*http.Response, error), method, url, accept string, most int) (o outcome) {
+func observe(t *testing.T, do func(*http.Request) (*http.Response, error), method, url, accept string, most int) (o answered) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -62,7 +62,7 @@ func observe(t *testing.T, do func(*http.Request) (*http.Response, error), metho
 	}
 	resp, err := do(req)
 	if err != nil {
-		return outcome{Err: plainError(err), Reset: errors.Is(err, syscall.ECONNRESET), EOF: [2]bool{errors.Is(err, io.EOF)}}
+		return answered{Err: errorText(err), Reset: errors.Is(err, syscall.ECONNRESET), EOF: [2]bool{errors.Is(err, io.EOF)}}
 	}
 	o.Status, o.Proto, o.Header, o.Length, o.Encoding = resp.Status, resp.Proto, resp.Header.Clone(), resp.ContentLength, resp.TransferEncoding
 	o.Close, o.Unzipped, o.NoBody, o.Declared = resp.Close, resp.Uncompressed, resp.Body == http.NoBody, resp.Trailer.Clone()
@@ -76,19 +76,19 @@ func observe(t *testing.T, do func(*http.Request) (*http.Response, error), metho
 	} else if err == io.ErrUnexpectedEOF && n < most {
 		_, err = resp.Body.Read(make([]byte, 1)) // ReadFull's own, or the body's
 	}
-	o.Body, o.ReadErr, o.Reset = string(got[:n]), plainError(err), errors.Is(err, syscall.ECONNRESET)
+	o.Body, o.ReadErr, o.Reset = string(got[:n]), errorText(err), errors.Is(err, syscall.ECONNRESET)
 	o.EOF = [2]bool{err == io.EOF, err == io.ErrUnexpectedEOF}
 	o.Trailer = resp.Trailer.Clone()
 	require.NoError(t, resp.Body.Close())
 	if !o.NoBody && o.ReadErr != context.Canceled.Error() {
 		_, err = resp.Body.Read(make([]byte, 1))
-		o.Closed = plainError(err)
+		o.Closed = errorText(err)
 	}
 	return o
 }
 
-// plainError is an error without URL and addresses.
-func plainError(err error) string {
+// errorText is an error without URL and addresses.
+func errorText(err error) string {
 	if err == nil {
 		return ""
 	}

@@ -30,9 +30,9 @@ func (f wireFunc) Play(w *Wire)   { f(w) }
 
 // The ends of a connection as a raw client sees them.
 const (
-	stays = "stays open"
-	ends  = "FIN"
-	reset = "RST"
+	stays   = "stays open"
+	ends    = "FIN"
+	byReset = "RST"
 )
 
 // talk sends a request on a raw connection, and demands these bytes and this end. A connection stays open when nothing
@@ -67,7 +67,7 @@ func talk(t *testing.T, srv *Server, request, want, end string) {
 		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	case ends:
 		require.Equal(t, io.EOF, err)
-	case reset:
+	case byReset:
 		require.ErrorIs(t, err, syscall.ECONNRESET)
 	}
 }
@@ -103,9 +103,9 @@ func TestFaultsOnTheWire(t *testing.T) {
 		{"MalformedChunk", Fault(MalformedChunk), "", chunked + garbage, ends},
 		{"MalformedChunk of a page", ALB(403).Fault(MalformedChunk), "", "HTTP/1.1 200 OK\r\nServer: awselb/2.0\r\nDate: {date}\r\nContent-Type: text/html\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n\r\n" + garbage, ends},
 		{"RandomThenClose", Fault(RandomThenClose), "", garbage, ends},
-		{"ConnectionReset", Fault(ConnectionReset), "", "", reset},
-		{"ConnectionReset with the next request", Fault(ConnectionReset), get("/") + get("/"), "", reset},
-		{"ConnectionReset after a delay", Fault(ConnectionReset).Delay(time.Millisecond), "", "", reset},
+		{"ConnectionReset", Fault(ConnectionReset), "", "", byReset},
+		{"ConnectionReset with the next request", Fault(ConnectionReset), get("/") + get("/"), "", byReset},
+		{"ConnectionReset after a delay", Fault(ConnectionReset).Delay(time.Millisecond), "", "", byReset},
 		{"TruncateAfter", ALB(403).Fault(TruncateAfter(50)), "", alb403 + page403[:50], ends},
 		{"TruncateAfter 0", ALB(403).Fault(TruncateAfter(0)), "", alb403, ends},
 		{"TruncateAfter in a chunk", ALB(403).Framing(Chunked).Fault(TruncateAfter(50)), "", alb403chunked + "76\r\n" + page403[:50], ends},
@@ -116,8 +116,8 @@ func TestFaultsOnTheWire(t *testing.T) {
 		{"TruncateAfter of its own reply", Fault(TruncateAfter(600)), "", json200(len(faultBody(600))) + string(faultBody(600)[:600]), ends},
 		{"TruncateAfter HEAD", ALB(403).Fault(TruncateAfter(50)), head, alb403, ends},
 		{"TruncateAfter more than a buffer", Text(200, strings.Repeat("x", 200_000)).Fault(TruncateAfter(150_000)), "", text200 + "Content-Length: 200000\r\nConnection: keep-alive\r\n\r\n" + strings.Repeat("x", 150_000), ends},
-		{"ResetAfter", ALB(403).Fault(ResetAfter(50)), "", alb403 + page403[:50], reset},
-		{"ResetAfter the headers", ALB(403).Fault(ResetAfter(0)), "", alb403, reset},
+		{"ResetAfter", ALB(403).Fault(ResetAfter(50)), "", alb403 + page403[:50], byReset},
+		{"ResetAfter the headers", ALB(403).Fault(ResetAfter(0)), "", alb403, byReset},
 		{"StallAfter", ALB(403).Fault(StallAfter(50)), "", alb403 + page403[:50], stays},
 		{"StallAfter the last byte of a chunk", ALB(403).Framing(Chunked).Fault(StallAfter(118)), "", alb403chunked + "76\r\n" + page403 + "\r\n", stays},
 		{"StallAfter with the next request", ALB(403).Fault(StallAfter(0)), get("/") + get("/"), alb403, stays},
