@@ -381,7 +381,10 @@ func TestPageIDs(t *testing.T) {
 func TestPagesTable(t *testing.T) {
 	t.Parallel()
 	var b strings.Builder
-	b.WriteString("<!-- Made from mockserver.Pages(): go test ./mockserver -run TestPagesTable -update -->\n\n")
+	b.WriteString("<!-- Made from mockserver.Pages(): go test ./mockserver -run TestPagesTable -update -->\n\n# The error pages that mockserver has\n\n" +
+		"Each row is one reply, in the package `mockserver`. The scenario is the name that `mockserver.Sweep` gives it. \"Known\" says how sure it is that the\n" +
+		"bytes are those of the real server; the comment of each function says more. A page that hides a leak sends no body, so that no test can see that\n" +
+		"the body was not closed.\n\n")
 	b.WriteString("| scenario | reply | status line | body | framing | closes | known | not verified, or our own |\n|---|---|---|---|---|---|---|---|\n")
 	for _, p := range Pages() {
 		body := fmt.Sprintf("%s, %d bytes", p.ContentType, p.Length)
@@ -399,13 +402,12 @@ func TestPagesTable(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| %s | `%s` | %s %d %s | %s | %s | %s | %s | %s |\n", p.Scenario, p.Reply, p.Reply.proto(), p.Code, p.Reply.reason, body, p.Framing, closes, p.Confidence, p.Note)
 	}
-	sameAsFile(t, "pages.md", b.String())
+	sameAsFile(t, filepath.Join("..", "docs", "pages.md"), b.String())
 }
 
-// sameAsFile compares with a file of testdata, or writes it when the test runs with -update.
-func sameAsFile(t *testing.T, name, got string) {
+// sameAsFile compares with a golden file, or writes it when the test runs with -update.
+func sameAsFile(t *testing.T, file, got string) {
 	t.Helper()
-	file := filepath.Join("testdata", name)
 	if *update {
 		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
 	}
