@@ -134,9 +134,9 @@ func TestRealisticWire(t *testing.T) {
 
 		{"200", status(200), nil, ""},
 		{"204", status(204), nil, ""},
-		{"302", http.RedirectHandler("/x", 302), nil, ""},
+		{"302", http.RedirectHandler("/x", http.StatusFound), nil, ""},
 		{"nothing at all", handle(func(http.ResponseWriter, *http.Request) {}), nil, ""},
-		{"body", handle(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", 403) }), nil, ""},
+		{"body", handle(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusForbidden) }), nil, ""},
 		{"body without a status", handle(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "yes") }), nil, ""},
 		{"body copied", handle(func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(403)
