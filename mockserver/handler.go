@@ -198,11 +198,9 @@ func (c *conn) handle(r Reply, req *http.Request, rec Request, to call, what str
 	hw.note()
 	c.nc.SetWriteDeadline(time.Time{})
 	there := stop()
-	switch {
-	case w.err != nil:
-	case hw.close:
+	if hw.close {
 		w.end(ConnClosing)
-	default:
+	} else {
 		w.end(ConnIdle)
 	}
 	return w.open && there, w.linger

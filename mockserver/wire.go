@@ -87,11 +87,9 @@ func (w *Wire) run() {
 	} else {
 		w.Send()
 	}
-	switch {
-	case w.err != nil:
-	case w.whole && !w.shape.close:
+	if w.whole && !w.shape.close {
 		w.end(ConnIdle)
-	default:
+	} else {
 		w.end(ConnClosing)
 	}
 }
