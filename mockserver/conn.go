@@ -13,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/leakgate/leakgate/internal/http2"
 )
 
 // ConnState says what a connection is doing, as the server sees it.
@@ -24,6 +26,7 @@ const (
 	ConnNew ConnState = "new"
 	// ConnActive is a connection with a request that is being read, waited with (Delay) or answered. A client that does
 	// not read a large reply keeps it there.
+	// With HTTP/2, a stream is open.
 	ConnActive ConnState = "active"
 	// ConnIdle is a connection whose last reply is sent completely. The client may have it in its pool, or an unclosed
 	// body may hold it: the server cannot tell, until the client's CloseIdleConnections has been called.
@@ -38,9 +41,11 @@ const (
 type Conn struct {
 	ID          int           // from 1, in the order in which they were accepted
 	RemoteAddr  string        // the client's address
+	Proto       string        // "HTTP/1.1" or "HTTP/2.0"; "" before it is known, which with TLS is after the handshake
 	State       ConnState     // what it is doing
 	Requests    int           // requests received, unreadable ones too
 	LastRequest string        // method and path of the last one: "GET /session"; "" when there was none, or it was unreadable
+	Streams     int           // requests of HTTP/2 that are open: with a reply that has not ended, or that the client still sends
 	LastStatus  int           // status of the last reply, 0 when there was none
 	LastReply   string        // the call that made the last reply: "ALB(403)"; "" when none was begun since the last request
 	LastFraming Framing       // how the body of the last reply was framed; 0 when it had no line for that
@@ -50,6 +55,7 @@ type Conn struct {
 	Opened      time.Time     // when it was accepted
 	Age         time.Duration // how long it has been, or was, open
 	IdleFor     time.Duration // how long it has been ConnIdle; 0 in any other state
+	Err         error         // what the client did wrong so that the connection ended: in TLS, or in HTTP/2
 }
 
 // conn serves one connection, one request after the other.
@@ -59,6 +65,7 @@ type conn struct {
 	in  input
 	br  *bufio.Reader
 	buf []byte // that bodies are read into; nil until the first
+	h2  *http2.Conn // with HTTP/2
 
 	whole []byte // the body of the current request, where the server has handlers
 
@@ -68,6 +75,8 @@ type conn struct {
 	bodiless  bool      // the last reply has no body that could hold the connection
 	finishing bool      // the last piece of a reply is being written
 	hijacked  bool      // a handler has taken the connection over
+	wentAway  bool      // HTTP/2: no more streams are answered
+	hungUp    bool      // HTTP/2: the server has ended the connection
 	since     time.Time // when the state began
 }
 
@@ -94,9 +103,14 @@ func (in *input) Read(p []byte) (int, error) {
 func newConn(s *Server, id int, nc net.Conn) *conn {
 	now := time.Now()
 	c := &conn{srv: s, nc: nc, since: now}
+	proto := "HTTP/1.1"
+	if tcp, ok := nc.(*net.TCPConn); ok && s.tls != nil {
+		c.nc, proto = secure(tcp, s.tls), ""
+	}
+	nc = c.nc
 	c.in = input{nc: nc, left: math.MaxInt64}
 	c.br = bufio.NewReader(&c.in)
-	c.info = Conn{ID: id, RemoteAddr: nc.RemoteAddr().String(), State: ConnNew, Opened: now}
+	c.info = Conn{ID: id, RemoteAddr: nc.RemoteAddr().String(), Proto: proto, State: ConnNew, Opened: now}
 	return c
 }
 
@@ -140,6 +154,17 @@ func (c *conn) enter(s ConnState) {
 func (c *conn) serve() {
 	defer c.srv.leave()
 	defer c.leave()
+	if s, ok := c.nc.(*secured); ok {
+		proto, ok := c.handshake(s)
+		if !ok {
+			return
+		}
+		if proto == "h2" {
+			c.serveHTTP2()
+			return
+		}
+		c.setProto("HTTP/1.1")
+	}
 	for c.awaitRequest() {
 		open, linger := c.exchange()
 		if linger {
@@ -183,12 +208,44 @@ func (c *conn) awaitRequest() bool {
 // unread body is in CLOSE_WAIT meanwhile. What it still sends is dropped, so that it can read the reply: to close a socket
 // with unread data resets the connection.
 func (c *conn) linger() {
-	half, ok := c.nc.(interface{ CloseWrite() error })
+	c.lingerOn(c.nc, c.br)
+}
+
+// lingerOn is linger for what is read from in.
+func (c *conn) lingerOn(nc net.Conn, in io.Reader) {
+	half, ok := nc.(interface{ CloseWrite() error })
 	if !ok || half.CloseWrite() != nil {
 		return
 	}
-	c.nc.SetReadDeadline(time.Time{})
-	io.Copy(io.Discard, c.br)
+	nc.SetReadDeadline(time.Time{})
+	io.Copy(io.Discard, in)
+}
+
+// cut closes the connection at once. With TLS nothing is said to the client, because that can block.
+func (c *conn) cut() {
+	if s, ok := c.nc.(*secured); ok {
+		s.tcp.Close()
+		return
+	}
+	c.nc.Close()
+}
+
+func (c *conn) setProto(proto string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.info.Proto = proto
+}
+
+func (c *conn) setErr(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.info.Err = err
+}
+
+func (c *conn) addWritten(n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.info.Written += int64(n)
 }
 
 // exchange reads one request and answers it. open says that another request may follow; linger that the server has
@@ -220,7 +277,7 @@ func (c *conn) exchange() (open, linger bool) {
 	}
 	whole, err := c.readBody(req, &rec)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return c.refuse(rec, 408, fmt.Errorf("nothing came for %v in the middle of the body", c.srv.cfg.bodyWait))
+		return c.refuse(rec, 408, errBodyStopped(c.srv.cfg.bodyWait))
 	}
 	if err != nil {
 		return c.refuse(rec, 400, fmt.Errorf("reading the body: %w", err))
@@ -263,32 +320,50 @@ func (c *conn) readBody(req *http.Request, rec *Request) (whole bool, err error)
 	if req.Body == http.NoBody {
 		return true, nil
 	}
-	defer c.nc.SetReadDeadline(time.Time{})
-	all := c.srv.handlers.Load()
 	if c.buf == nil {
-		c.buf = make([]byte, 32<<10)
+		c.buf = make([]byte, bodyBuffer)
 	}
-	buf := c.buf
-	for total := int64(0); total <= c.srv.cfg.maxBody; {
-		c.nc.SetReadDeadline(time.Now().Add(c.srv.cfg.bodyWait))
-		n, err := req.Body.Read(buf)
+	defer c.nc.SetReadDeadline(time.Time{})
+	c.whole, whole, err = c.srv.takeBody(armed{c, req.Body}, rec, c.buf)
+	return whole, err
+}
+
+// armed reads a body, and waits for each part of it no longer than bodyWait.
+type armed struct {
+	c    *conn
+	body io.Reader
+}
+
+func (a armed) Read(p []byte) (int, error) {
+	a.c.nc.SetReadDeadline(time.Now().Add(a.c.srv.cfg.bodyWait))
+	return a.body.Read(p)
+}
+
+const bodyBuffer = 32 << 10
+
+// takeBody reads a whole body through buf and keeps its beginning in rec, and all of it in all where the server has
+// handlers. whole is false when there is more of it than the server reads.
+func (s *Server) takeBody(body io.Reader, rec *Request, buf []byte) (all []byte, whole bool, err error) {
+	wanted := s.handlers.Load()
+	for total := int64(0); total <= s.cfg.maxBody; {
+		n, err := body.Read(buf)
 		total += int64(n)
-		keep := min(n, c.srv.cfg.keepBodies-len(rec.Body))
+		keep := min(n, s.cfg.keepBodies-len(rec.Body))
 		rec.Body = append(rec.Body, buf[:keep]...)
 		rec.Truncated = rec.Truncated || keep < n
-		if all {
-			c.whole = append(c.whole, buf[:n]...)
+		if wanted {
+			all = append(all, buf[:n]...)
 		}
 		rec.size = int(total)
 		if err == io.EOF {
-			return true, nil
+			return all, true, nil
 		}
 		if err != nil {
-			return false, err
+			return all, false, err
 		}
 	}
 	rec.Truncated, rec.size = true, -1
-	return false, nil
+	return all, false, nil
 }
 
 // refuse records a request that could not be read, answers it and ends the connection.
@@ -301,7 +376,15 @@ func (c *conn) refuse(rec Request, code int, err error) (open, linger bool) {
 		rec.Time = time.Now()
 	}
 	c.begin(rec)
-	return c.send(Text(code, "mockserver: cannot read this request: "+err.Error()+"\n"), call{method: rec.Method, close: true})
+	return c.send(cannotRead(code, err), call{method: rec.Method, close: true})
+}
+
+func cannotRead(code int, err error) Reply {
+	return Text(code, "mockserver: cannot read this request: "+err.Error()+"\n")
+}
+
+func errBodyStopped(wait time.Duration) error {
+	return fmt.Errorf("nothing came for %v in the middle of the body", wait)
 }
 
 // begin records a request before its reply is sent, so that a client that has the reply finds it recorded.
@@ -464,7 +547,15 @@ func (c *conn) setStatus(code int) {
 	c.mu.Lock()
 	c.info.LastStatus = code
 	c.mu.Unlock()
-	c.srv.recordStatus(c.info.ID, code)
+	c.srv.recordStatus(c.info.ID, 0, code)
+}
+
+// setStreamStatus is setStatus for HTTP/2.
+func (c *conn) setStreamStatus(stream, code int) {
+	c.mu.Lock()
+	c.info.LastStatus = code
+	c.mu.Unlock()
+	c.srv.recordStatus(c.info.ID, stream, code)
 }
 
 // closedSocket says whether somebody else has closed a connection.

@@ -43,22 +43,7 @@ type silentFault interface {
 // streamFault is a fault that means something on a stream of HTTP/2 too.
 type streamFault interface {
 	WireFault
-	playStream(w streamWire)
-}
-
-// streamWire is what a fault can do with a stream of HTTP/2 and its connection. After the first thing that ends the stream
-// or the connection, the rest does nothing.
-type streamWire interface {
-	head()                   // HEADERS
-	body(n int)              // the next n bytes in DATA frames, all that are left when n < 0
-	finish()                 // trailers and END_STREAM
-	early(h hint) bool       // HEADERS with a 1xx; false when the stream is over
-	write(b []byte) bool     // a DATA frame of other bytes; false when the stream is over
-	stall()                  // until the client or the server ends the stream
-	resetStream(code uint32) // RST_STREAM
-	goAway(code uint32)      // GOAWAY, with this stream left unanswered, and the end of the connection
-	hangUp()                 // the end of the connection, in order
-	reset()                  // a TCP RST
+	playStream(w *streamWire)
 }
 
 // mockedFault is a fault that a Responder can play.

@@ -10,6 +10,8 @@ import (
 // client without a limit reads until its memory is full. So that a test's own process survives it, it sends 64 KiB each
 // 5 ms at most, and after 64 MiB only 1 KiB each 100 ms. With Framing(UntilClose), and to an HTTP/1.0 client, it is not
 // chunked. A reply without a body repeats a line of text.
+//
+// Over HTTP/2 it stops where the client's window does, until the client reads on.
 const EndlessBody = endlessBody("EndlessBody")
 
 const (
@@ -65,6 +67,24 @@ func (f endlessBody) Play(w *Wire) {
 		f.next(piece, w.reply.body, n)
 		w.chunk(piece)
 		w.Wait(wait)
+	}
+}
+
+func (f endlessBody) playStream(w *streamWire) {
+	if w.to.method == "HEAD" {
+		w.send()
+		return
+	}
+	w.head()
+	piece := make([]byte, endlessPiece)
+	for n := int64(0); !w.over; n += int64(len(piece)) {
+		wait := endlessWait
+		if n >= endlessFast {
+			piece, wait = piece[:1<<10], endlessSlow
+		}
+		f.next(piece, w.reply.body, n)
+		w.data(piece, false)
+		w.wait(wait)
 	}
 }
 

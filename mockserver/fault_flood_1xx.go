@@ -7,7 +7,7 @@ import (
 
 // Flood1xx sends n informational responses, 103 Early Hints, in front of the reply. net/http's client passes over them,
 // until they are more than its limit for headers, 10 MiB, which takes about 100,000; then it gives up with an error. An
-// HTTP/1.0 client gets the reply alone. n is 1 or more.
+// HTTP/1.0 client gets the reply alone. Over HTTP/2 they are HEADERS frames in front of the reply. n is 1 or more.
 func Flood1xx(n int) WireFault { return flood1xx(n) }
 
 type flood1xx int
@@ -29,6 +29,13 @@ func (f flood1xx) Play(w *Wire) {
 		w.early(floodHint)
 	}
 	w.Send()
+}
+
+func (f flood1xx) playStream(w *streamWire) {
+	for i := 0; i < int(f) && !w.over; i++ {
+		w.early(floodHint)
+	}
+	w.send()
 }
 
 func (f flood1xx) respond(resp *http.Response, m *mocked) (*http.Response, error) {

@@ -3,10 +3,12 @@ package mockserver
 import (
 	"bytes"
 	"net/http"
+	"strings"
 )
 
 // HugeHeader sends the reply with one header more, X-Huge, that is 11 MiB long, in front of the others. net/http's client
-// reads 10 MiB, unless MaxResponseHeaderBytes says otherwise, and gives up with an error.
+// reads 10 MiB, unless MaxResponseHeaderBytes says otherwise, and gives up with an error. Over HTTP/2 it is x-huge, in one
+// header block.
 const HugeHeader = hugeHeader("HugeHeader")
 
 const hugeHeaderBytes = 11 << 20
@@ -27,6 +29,12 @@ func (f hugeHeader) Play(w *Wire) {
 	w.Write(rest)
 	w.Body(-1)
 	w.Finish()
+}
+
+func (f hugeHeader) playStream(w *streamWire) {
+	w.headers(w.status(), false, field{name: "X-Huge", value: strings.Repeat("x", hugeHeaderBytes)})
+	w.body(-1)
+	w.finish()
 }
 
 func (f hugeHeader) respond(*http.Response, *mocked) (*http.Response, error) {

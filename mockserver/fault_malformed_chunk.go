@@ -9,6 +9,8 @@ import (
 // chunk, and the end of the connection (FIN). The reply's own body is not sent. net/http's client gets the response, and
 // io.ErrUnexpectedEOF when it reads; a client that does not close the body is in CLOSE_WAIT. WireMock's
 // MALFORMED_RESPONSE_CHUNK, with its bytes.
+//
+// HTTP/2 has no chunks: there the bytes stand where a frame should, which is an error of the whole connection, and end it.
 const MalformedChunk = malformedChunk("MalformedChunk")
 
 // garbage is what WireMock sends.
@@ -31,6 +33,12 @@ func (f malformedChunk) Play(w *Wire) {
 	w.Head()
 	w.Write([]byte(garbage))
 	w.HalfClose()
+}
+
+func (f malformedChunk) playStream(w *streamWire) {
+	w.head()
+	w.garbage()
+	w.hangUp()
 }
 
 func (f malformedChunk) respond(resp *http.Response, m *mocked) (*http.Response, error) {

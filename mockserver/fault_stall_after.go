@@ -10,6 +10,9 @@ import (
 // allow; without one, for ever. The connection is ConnActive meanwhile. To stall before the headers, write
 // Delay(time.Hour).
 //
+// Over HTTP/2 it is the stream that stalls: END_STREAM is never sent. A client that does not close the body holds one of
+// the connection's streams, and the connection is ConnActive; other requests on it go on.
+//
 // n must be less than the length of the body, which with Chunked and UntilClose may be sent whole.
 func StallAfter(n int) WireFault { return stallAfter(n) }
 
@@ -23,6 +26,12 @@ func (f stallAfter) Play(w *Wire) {
 	w.Head()
 	w.Body(int(f))
 	w.Stall()
+}
+
+func (f stallAfter) playStream(w *streamWire) {
+	w.head()
+	w.body(int(f))
+	w.stall()
 }
 
 func (f stallAfter) respond(resp *http.Response, m *mocked) (*http.Response, error) {

@@ -10,6 +10,9 @@ import (
 // headers promised. net/http's client reads n bytes and then gets io.ErrUnexpectedEOF, but with UntilClose the end of the
 // shorter body, because nothing tells it that more was to come. A client that does not close the body is in CLOSE_WAIT.
 //
+// Over HTTP/2 the connection ends with every request under way on it, and net/http's client gets io.ErrUnexpectedEOF with
+// any framing. To end the stream alone too early, see WrongLength.
+//
 // n must be less than the length of the body, which with Chunked may be sent whole: then only its terminator is missing.
 func TruncateAfter(n int) WireFault { return truncateAfter(n) }
 
@@ -23,6 +26,12 @@ func (f truncateAfter) Play(w *Wire) {
 	w.Head()
 	w.Body(int(f))
 	w.HalfClose()
+}
+
+func (f truncateAfter) playStream(w *streamWire) {
+	w.head()
+	w.body(int(f))
+	w.hangUp()
 }
 
 func (f truncateAfter) respond(resp *http.Response, m *mocked) (*http.Response, error) {

@@ -11,6 +11,9 @@ import (
 // not close it. With a smaller n it gets the first n bytes, and logs the rest as an unsolicited response. For a wrong
 // length on a connection that stays open, see Reply.Length.
 //
+// Over HTTP/2 the stream ends in order, and the connection stays open. net/http's client gets io.ErrUnexpectedEOF with a
+// larger n, and "server replied with more than declared Content-Length; truncated" with a smaller one.
+//
 // n is 0 or more and not the length of the body; the reply has no other framing than ContentLength.
 func WrongLength(n int) WireFault { return wrongLength(n) }
 
@@ -41,6 +44,8 @@ func (f wrongLength) Play(w *Wire) {
 	w.Send()
 	w.HalfClose()
 }
+
+func (f wrongLength) playStream(w *streamWire) { w.send() }
 
 func (f wrongLength) respond(resp *http.Response, m *mocked) (*http.Response, error) {
 	if int(f) > len(m.shape.body) {

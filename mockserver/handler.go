@@ -3,7 +3,6 @@ package mockserver
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
@@ -176,7 +175,7 @@ func (c *conn) handle(r Reply, req *http.Request, rec Request, to call, what str
 	}
 	defer stop() // when a t.FailNow in the handler ends the goroutine
 	req.RemoteAddr = c.info.RemoteAddr
-	if over, ok := c.nc.(*tls.Conn); ok {
+	if over, ok := c.nc.(*secured); ok {
 		state := over.ConnectionState()
 		req.TLS = &state
 	}

@@ -10,6 +10,7 @@ import (
 // Request is a request that the server received.
 type Request struct {
 	Method    string
+	Proto     string      // "HTTP/1.1", or another version; "" when no request could be read
 	Path      string      // decoded: "/a b" for /a%20b
 	Target    string      // as it was sent, with the query: "/a%20b?page=2"
 	Query     url.Values  // what could be parsed of the query
@@ -19,6 +20,7 @@ type Request struct {
 	Truncated bool        // Body is not all of it
 	Time      time.Time   // when its head was complete
 	Conn      int         // ID of the connection, see Conns
+	Stream    int         // number of the stream, 0 over HTTP/1
 	Stub      string      // the stub that answered: "GET /users/{id}"; "" when none matched
 	Status    int         // status of the reply
 	Err       error       // why it could not be read whole; the other fields have what was understood until then
@@ -31,6 +33,7 @@ func newRequest(req *http.Request, conn int) Request {
 	query, _ := url.ParseQuery(req.URL.RawQuery)
 	return Request{
 		Method: req.Method,
+		Proto:  req.Proto,
 		Path:   req.URL.Path,
 		Target: req.RequestURI,
 		Query:  query,

@@ -1,6 +1,7 @@
 package mockserver
 
 import (
+	"crypto/tls"
 	"net"
 	"net/http"
 	"runtime"
@@ -38,6 +39,10 @@ type config struct {
 	late           time.Duration
 	bodyWait       time.Duration
 	maxBody        int64
+	tls            bool
+	mutualTLS      bool
+	http2          bool
+	handshakeWait  time.Duration
 }
 
 // AllowUnmatched lets the test pass when a request comes that no stub matches. The request still gets its 501 and is
@@ -64,12 +69,13 @@ func KeepBodies(n int) Option {
 // Server is an HTTP/1.1 server on a loopback address. Make one with New. All methods may be called from several
 // goroutines at once.
 type Server struct {
-	// URL is the base URL, http://127.0.0.1:port without a slash at the end. Do not change it.
+	// URL is the base URL, http://127.0.0.1:port without a slash at the end, or https:// with TLS. Do not change it.
 	URL string
 
 	t         TB
 	cfg       config
 	ln        net.Listener
+	tls       *tls.Config // nil without TLS
 	client    *http.Client
 	transport *http.Transport
 	done      chan struct{} // closed when Close begins
@@ -86,6 +92,7 @@ type Server struct {
 	conns    []*conn
 	lastID   int
 	missed   misses
+	faults   map[string]int // how often each was played that is played a limited number of times
 
 	dice      dice
 	handlers  atomic.Bool       // a stub has a Handler, which wants the whole body
@@ -101,7 +108,7 @@ func New(t TB, opts ...Option) *Server {
 	t.Helper()
 	s := &Server{
 		t:         t,
-		cfg:       config{late: lateWait, bodyWait: bodyWait, maxBody: maxBody, keepBodies: keepBody},
+		cfg:       config{late: lateWait, bodyWait: bodyWait, maxBody: maxBody, keepBodies: keepBody, handshakeWait: handshakeWait},
 		transport: &http.Transport{},
 		done:      make(chan struct{}),
 		ended:     make(chan struct{}),
@@ -116,12 +123,19 @@ func New(t TB, opts ...Option) *Server {
 		s.cfg.keepBodies = keepBody
 	}
 	s.client = &http.Client{Transport: s.transport}
+	s.URL = "http://"
+	if s.cfg.tls {
+		s.URL = "https://"
+		s.tls = s.cfg.serverTLS()
+		s.transport.TLSClientConfig = s.TLSClientConfig()
+		s.transport.ForceAttemptHTTP2 = s.cfg.http2
+	}
 
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		var err6 error
 		if ln, err6 = net.Listen("tcp", "[::1]:0"); err6 != nil {
-			s.URL = "http://127.0.0.1:0"
+			s.URL += "127.0.0.1:0"
 			s.closed = true
 			close(s.done)
 			close(s.ended)
@@ -133,7 +147,7 @@ func New(t TB, opts ...Option) *Server {
 		}
 	}
 	s.ln = ln
-	s.URL = "http://" + ln.Addr().String()
+	s.URL += ln.Addr().String()
 	s.running = 1
 	go s.accept()
 	if c, ok := t.(interface{ Cleanup(func()) }); ok {
@@ -200,7 +214,7 @@ func (s *Server) Close() {
 		close(s.done)
 		s.ln.Close()
 		for _, c := range open {
-			c.nc.Close()
+			c.cut()
 		}
 	}
 
@@ -290,12 +304,12 @@ func (s *Server) record(r Request) {
 	}
 }
 
-// recordStatus gives the last request of a connection its status.
-func (s *Server) recordStatus(conn, code int) {
+// recordStatus gives the last request of a connection, or of a stream of it, its status.
+func (s *Server) recordStatus(conn, stream, code int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for i := len(s.requests) - 1; i >= 0; i-- {
-		if s.requests[i].Conn == conn {
+		if s.requests[i].Conn == conn && s.requests[i].Stream == stream {
 			s.requests[i].Status = code
 			return
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"runtime/debug"
 	"strconv"
@@ -300,18 +299,7 @@ func (w *Wire) Reset() {
 	}
 	c := w.c
 	c.setFinishing(true)
-	nc := c.nc
-	for {
-		under, ok := nc.(interface{ NetConn() net.Conn }) // TLS would send its own end first
-		if !ok {
-			break
-		}
-		nc = under.NetConn()
-	}
-	if l, ok := nc.(interface{ SetLinger(int) error }); ok {
-		l.SetLinger(0)
-	}
-	nc.Close()
+	resetTCP(c.nc)
 	c.setState(ConnClosed)
 	c.setFinishing(false)
 	w.open, w.linger = false, false

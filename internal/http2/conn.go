@@ -29,6 +29,10 @@ type Config struct {
 	// wait, nor call the Conn. A stream is not open any more when the frame that ends it is about to be written.
 	Open func(n int)
 
+	// Ending is called when a frame that ends a reply is about to be written, if set, and before Open is told. As Open, it
+	// must not wait.
+	Ending func()
+
 	// MaxStreams is how many streams a client may have open. More are refused.
 	MaxStreams int
 
@@ -82,8 +86,8 @@ func New(nc net.Conn, cfg Config) *Conn {
 // when every handler has, and says why the connection ended:
 //
 //   - a ConnError, when the client made a mistake. It has been sent GOAWAY. nc is open, so that the client can read that.
-//   - os.ErrDeadlineExceeded, when a read deadline of nc was over. The client has been sent GOAWAY with NO_ERROR, and nc is
-//     open.
+//   - os.ErrDeadlineExceeded, when a read deadline of nc was over: that is how another goroutine ends Serve. Streams that
+//     were open are gone, and nc is open.
 //   - any other error is one of reading: io.EOF, when the client closed the connection between two frames. nc is closed.
 func (c *Conn) Serve(r io.Reader) error {
 	c.fr = FrameReader{R: r, Max: minMaxFrame}
@@ -92,9 +96,8 @@ func (c *Conn) Serve(r io.Reader) error {
 	var mistake ConnError
 	switch {
 	case errors.As(err, &mistake):
-		c.GoAway(c.lastStream(), mistake.Code, mistake.Reason)
+		c.GoAway(c.LastStream(), mistake.Code, mistake.Reason)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		c.GoAway(c.lastStream(), NoError, "")
 	default:
 		c.nc.Close() // ends the writes that a handler is in
 	}
@@ -550,7 +553,8 @@ func (c *Conn) end(err error) {
 	}
 }
 
-func (c *Conn) lastStream() uint32 {
+// LastStream gives the highest stream that was begun and not ignored.
+func (c *Conn) LastStream() uint32 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.leaving {

@@ -148,6 +148,9 @@ func (s *Stream) writing() error {
 // end is called with the frame that has END_STREAM about to be written. It wants mu.
 func (s *Stream) end() {
 	s.sentEnd = true
+	if s.c.cfg.Ending != nil {
+		s.c.cfg.Ending()
+	}
 	if s.recvEnd {
 		s.c.remove(s, nil)
 	}
@@ -228,6 +231,11 @@ func (s *Stream) Reset(code ErrCode) error {
 		c.remove(s, StreamError{s.id, code, "the server has reset it"})
 		return resetFrame(s.id, code).Append(nil), nil
 	})
+}
+
+// WriteRaw sends bytes as they are, between two frames of whatever stream. What they do to the connection is the caller's.
+func (s *Stream) WriteRaw(b []byte) error {
+	return s.c.w.send(func() ([]byte, error) { return b, nil })
 }
 
 // GoAway sends GOAWAY for the stream's connection, see Conn.GoAway.
