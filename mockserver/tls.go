@@ -142,7 +142,7 @@ func (c *conn) handshake(s *secured) (proto string, ok bool) {
 		rec.Status = 400
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		rec.Err = fmt.Errorf("TLS handshake: it was not done after %v", c.srv.cfg.handshakeWait)
-	case errors.Is(err, io.EOF):
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		rec.Err = errors.New("TLS handshake: the client ended the connection in the middle of it")
 	default:
 		rec.Err = fmt.Errorf("TLS handshake: %w", err)

@@ -100,6 +100,10 @@ func Classify(g *Goroutine) Role {
 		if maker.family == start.family {
 			return classifyMock(start, stack)
 		}
+	case callsite.Module + "/internal/http2":
+		if maker.family == start.family && start.is("(*Conn).handle") {
+			return classifyMockStream(stack)
+		}
 	case "crypto/tls":
 		// Up to Go 1.25 it watches the context of a handshake, and ends with it.
 		if start.in("(*Conn).handshakeContext") && maker.family == start.family {
@@ -149,13 +153,27 @@ func classifyMock(start fn, stack []callsite.Frame) Role {
 		return RoleServerRead
 	case start.is("(*conn).serve"):
 		for _, f := range stack {
-			if name := split(f.Func).name; name == "(*conn).awaitRequest" || name == "(*conn).linger" {
+			switch f := split(f.Func); {
+			case f.family == callsite.Module+"/internal/http2" && f.is("(*Conn).Serve"):
+				return RoleH2Server
+			case f.is("(*conn).awaitRequest"), f.is("(*conn).linger"), f.is("(*conn).handshake"):
 				return RoleServerIdle
 			}
 		}
 		return RoleServerBusy
 	}
 	return RoleUser
+}
+
+// classifyMockStream is for the goroutine that answers one request of HTTP/2. Unless it is in a handler of the program's it
+// waits for the client, or for the time at which it sends on, and is nobody's leak.
+func classifyMockStream(stack []callsite.Frame) Role {
+	for _, f := range stack {
+		if f := split(f.Func); f.family == callsite.Module+"/mockserver" && f.is("serveRecovered") {
+			return RoleH2ServerHandler
+		}
+	}
+	return RoleH2Server
 }
 
 // bottom gives the index of the frame that the goroutine started with, -1 when there is none. It leaves out what the

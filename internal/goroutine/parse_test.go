@@ -201,6 +201,35 @@ func TestBlocked(t *testing.T) {
 	}
 }
 
+const (
+	mock   = callsite.Module + "/mockserver."
+	mockH2 = callsite.Module + "/internal/http2."
+)
+
+// TestClassifyMock has what the goroutines of mockserver are at. Each case is a frame between the outermost and the wait.
+func TestClassifyMock(t *testing.T) {
+	for _, test := range []struct {
+		reason, inner, start, creator string
+		want                          goroutine.Role
+	}{
+		{"between two requests", mock + "(*conn).awaitRequest", mock + "(*conn).serve", mock + "(*Server).accept", goroutine.RoleServerIdle},
+		{"waits for the client's end", mock + "(*conn).linger", mock + "(*conn).serve", mock + "(*Server).accept", goroutine.RoleServerIdle},
+		{"TLS, before the first byte and after", mock + "(*conn).handshake", mock + "(*conn).serve", mock + "(*Server).accept", goroutine.RoleServerIdle},
+		{"answers", mock + "(*conn).exchange", mock + "(*conn).serve", mock + "(*Server).accept", goroutine.RoleServerBusy},
+		{"HTTP/2", mockH2 + "(*Conn).Serve", mock + "(*conn).serve", mock + "(*Server).accept", goroutine.RoleH2Server},
+		{"a stream that waits for a window", mockH2 + "(*Stream).Write", mockH2 + "(*Conn).handle", mockH2 + "(*Conn).takeHeaders", goroutine.RoleH2Server},
+		{"a stream in a handler of the program's", mock + "serveRecovered", mockH2 + "(*Conn).handle", mockH2 + "(*Conn).takeHeaders", goroutine.RoleH2ServerHandler},
+		{"the program's own Serve", "example.com/http2.(*Conn).Serve", mock + "(*conn).serve", mock + "(*Server).accept", goroutine.RoleServerBusy},
+	} {
+		t.Run(test.reason, func(t *testing.T) {
+			g, err := goroutine.Parse([]byte("goroutine 7 [select]:\ninternal/poll.wait()\n\t/x.go:1 +0x1\n" + test.inner + "(0x1)\n\t/x.go:1 +0x1\n" +
+				test.start + "(0xc000126d80)\n\t/x.go:2 +0x1\ncreated by " + test.creator + " in goroutine 3\n\t/x.go:3 +0x1\n"))
+			require.NoError(t, err)
+			assert.Equal(t, test.want.String(), goroutine.Classify(&g).String())
+		})
+	}
+}
+
 // TestClassifyByHand has what cannot be captured in a simple way. Each block is the outermost frame and the creator.
 func TestClassifyByHand(t *testing.T) {
 	for _, test := range []struct {
@@ -227,6 +256,13 @@ func TestClassifyByHand(t *testing.T) {
 		{"the collector, in a crash", "runtime.bgsweep", "runtime.gcenable", goroutine.RoleRuntime},
 
 		{"somebody else's mockserver", "example.com/mockserver.(*tcpConn).play", "example.com/mockserver.(*TCP).accept", goroutine.RoleUser},
+		{"mockserver: the listener", mock + "(*Server).accept", mock + "New", goroutine.RoleServerAccept},
+		{"mockserver: a connection", mock + "(*conn).serve", mock + "(*Server).accept", goroutine.RoleServerBusy},
+		{"mockserver: reads ahead", mock + "(*conn).watch.func1", mock + "(*conn).watch", goroutine.RoleServerRead},
+		{"mockserver: a stream", mockH2 + "(*Conn).handle", mockH2 + "(*Conn).takeHeaders", goroutine.RoleH2Server},
+		{"mockserver: HTTP/2 in a goroutine of somebody's", mockH2 + "(*Conn).handle", "main.main", goroutine.RoleUser},
+		{"mockserver: what is no stream", mockH2 + "(*Conn).GoAway", mockH2 + "(*Conn).takeHeaders", goroutine.RoleUser},
+
 		{"somebody else's http", "example.com/net/http.(*persistConn).readLoop", "example.com/net/http.(*Transport).dialConn", goroutine.RoleUser},
 		{"only the creator is net/http", "example.com/x.work", "net/http.(*Transport).dialConn", goroutine.RoleUser},
 		{"only the start is net/http", "net/http.(*persistConn).readLoop", "example.com/x.work", goroutine.RoleUser},

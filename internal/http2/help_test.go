@@ -2,7 +2,6 @@ package http2
 
 import (
 	"bufio"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -106,7 +105,7 @@ func (p *peer) send(frames ...Frame) {
 func (p *peer) sync() string {
 	p.t.Helper()
 	p.send(Frame{Type: FramePing, Payload: []byte("syncsync")})
-	return p.until(func(line string) bool { return strings.HasPrefix(line, "PING 0 ACK syncsync") }, false)
+	return p.until(func(line string) bool { return line == `PING 0 "syncsync" ACK` }, false)
 }
 
 // rest reads to the end of the connection.
@@ -133,64 +132,12 @@ func (p *peer) until(stop func(line string) bool, eof bool) string {
 			return all.String()
 		}
 		require.NoError(p.t, err, "after:\n%s", all.String())
-		line := p.line(f)
+		line := f.Describe(&p.dec)
 		if stop(line) {
 			return all.String()
 		}
 		all.WriteString(line + "\n")
 	}
-}
-
-// line describes a frame.
-func (p *peer) line(f Frame) string {
-	s := fmt.Sprintf("%s %d", f.Type, f.Stream)
-	u32 := func(at int) uint32 { return binary.BigEndian.Uint32(f.Payload[at:]) }
-	switch f.Type {
-	case FrameData:
-		text := string(f.Payload)
-		if len(text) > 40 {
-			text = fmt.Sprintf("(%d bytes)", len(text))
-		}
-		s += " " + text
-	case FrameHeaders, FrameContinuation:
-		if f.Flags&FlagEndHeaders == 0 {
-			s += fmt.Sprintf(" (%d bytes)", len(f.Payload))
-			break
-		}
-		if f.Type == FrameHeaders {
-			fields, err := decode(&p.dec, f.Payload)
-			require.NoError(p.t, err)
-			for _, f := range fields {
-				s += fmt.Sprintf(" %s: %s,", f.Name, f.Value)
-			}
-		}
-	case FrameSettings:
-		if f.has(FlagAck) {
-			s += " ACK"
-		}
-		settings, err := f.settings()
-		require.NoError(p.t, err)
-		for _, one := range settings {
-			s += fmt.Sprintf(" %d=%d", one.id, one.value)
-		}
-	case FramePing:
-		if f.has(FlagAck) {
-			s += " ACK"
-		}
-		s += " " + string(f.Payload)
-	case FrameRSTStream:
-		s += " " + ErrCode(u32(0)).String()
-	case FrameWindowUpdate:
-		s += fmt.Sprint(" ", u32(0))
-	case FrameGoAway:
-		s += fmt.Sprintf(" last=%d %s %s", u32(0), ErrCode(u32(4)), f.Payload[8:])
-	}
-	if f.Type == FrameData || f.Type == FrameHeaders {
-		if f.has(FlagEndStream) {
-			s += " END_STREAM"
-		}
-	}
-	return s
 }
 
 // request gives the fields of a request.

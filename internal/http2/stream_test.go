@@ -197,7 +197,7 @@ func TestFaults(t *testing.T) {
 		}, "HEADERS 1 :status: 103, link: </a>,\nHEADERS 1 :status: 200,\nDATA 1 abc\nHEADERS 1 sum: 1, END_STREAM\n"},
 		{"headers that need CONTINUATION", func(s *Stream) {
 			s.WriteHeaders([]Field{{":status", "200"}, {"x", strings.Repeat("x", 40_000)}}, true)
-		}, "HEADERS 1 (16384 bytes) END_STREAM\nCONTINUATION 1 (16384 bytes)\nCONTINUATION 1\n"},
+		}, "HEADERS 1 (16384 bytes) END_STREAM\nCONTINUATION 1 (16384 bytes)\nCONTINUATION 1 (7253 bytes)\n"},
 		{"bytes that are no frame of ours", func(s *Stream) { s.WriteRaw([]byte("\x00\x00\x03\x00\x00\x00\x00\x00\x09raw")) }, "DATA 9 raw\n"},
 		{"GOAWAY, and no answer", func(s *Stream) { s.GoAway(0, NoError, "bye"); s.WriteHeaders(ok, true) }, "GOAWAY 0 last=0 NO_ERROR bye\n"},
 		{"GOAWAY, and the answer", func(s *Stream) { s.GoAway(1, NoError, ""); s.WriteHeaders(ok, true) },
