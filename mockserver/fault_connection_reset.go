@@ -6,7 +6,8 @@ import "net/http"
 // reset by peer", syscall.ECONNRESET; on a connection that it used before, it sends a request that is safe to repeat once
 // more, on a new one. WireMock's CONNECTION_RESET_BY_PEER.
 //
-// Over HTTP/2 it is the same, for every request under way on the connection. To reset one stream, see ResetStream.
+// Over HTTP/2 it is the same, for every request under way on the connection; net/http's client mostly makes an
+// io.ErrUnexpectedEOF of it. To reset one stream, see ResetStream.
 const ConnectionReset = connectionReset("ConnectionReset")
 
 type connectionReset string

@@ -103,6 +103,7 @@ func TestHTTP2Wire(t *testing.T) {
 		fmt.Fprintf(&out, "== %s: %s\n", c.name, c.why)
 		ft := &fakeT{}
 		srv := New(ft, HTTP2())
+		t.Cleanup(srv.Close)
 		srv.On("GET", "/x").Reply(c.reply)
 		p := h2dial(t, srv)
 		p.request(1, c.method, "/x", "-")
@@ -148,6 +149,7 @@ func TestHTTP2Requests(t *testing.T) {
 	t.Parallel()
 	ft := &fakeT{}
 	srv := New(ft, HTTP2(), withBodyWait(50*time.Millisecond), withMaxBody(10_000))
+	t.Cleanup(srv.Close)
 	srv.On("", "/echo").Reply(Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
 		fmt.Fprintf(w, "%s %s %s %d %q %v %v %v", r.Method, r.Proto, r.Host, r.ContentLength, b, r.Header, r.Trailer, r.TLS != nil)
@@ -284,7 +286,8 @@ func TestHTTP2Handler(t *testing.T) {
 	t.Parallel()
 	ft := &fakeT{}
 	srv := New(ft, HTTP2())
-	ended := make(chan error, 1)
+	t.Cleanup(srv.Close)
+	begun, ended := make(chan bool, 1), make(chan error, 1)
 	srv.On("GET", "/wait/{id}").Reply(Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(200)
 		assert.NoError(t, http.NewResponseController(w).Flush())
@@ -292,6 +295,7 @@ func TestHTTP2Handler(t *testing.T) {
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
 		assert.NoError(t, ctx.Err())
+		begun <- true
 		<-ctx.Done()
 		ended <- ctx.Err()
 		_, err := io.WriteString(w, strings.Repeat("x", 4000))
@@ -307,6 +311,7 @@ func TestHTTP2Handler(t *testing.T) {
 	p := h2dial(t, srv)
 	p.request(1, "GET", "/wait/7", "-")
 	assert.Contains(t, p.upTo("HEADERS"), ":status: 200")
+	<-begun
 	p.reset(1)
 	assert.Equal(t, context.Canceled, <-ended)
 
@@ -321,6 +326,7 @@ func TestHTTP2Handler(t *testing.T) {
 
 	p.request(7, "GET", "/wait/7", "-")
 	p.upTo("HEADERS 7")
+	<-begun
 	go ft.end()
 	assert.Equal(t, context.Canceled, <-ended, "Close ends it")
 	eventually(t, func() bool { return running(srv) == 0 })
@@ -341,6 +347,7 @@ func TestHTTP2OwnFault(t *testing.T) {
 	t.Parallel()
 	ft := &fakeT{}
 	srv := New(ft, HTTP2())
+	t.Cleanup(srv.Close)
 	srv.On("GET", "/own").Reply(Text(200, "ok").Fault(ownFault{}))
 	srv.On("GET", "/panic").Reply(Text(200, "ok").Fault(panicFault{}))
 	got := read(srv.Client(), "GET", srv.URL+"/own", "")

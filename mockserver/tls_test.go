@@ -61,6 +61,7 @@ func TestTLS(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			ft := &fakeT{}
 			srv := New(ft, test.opts...)
+			t.Cleanup(srv.Close)
 			srv.On("POST", "/a b").Reply(Text(200, "ok"))
 			assert.True(t, strings.HasPrefix(srv.URL, "https://127.0.0.1:"), srv.URL)
 			for range 3 {
@@ -203,6 +204,7 @@ func TestHandshakeFails(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			ft := &fakeT{}
 			srv := New(ft, test.opts...)
+			t.Cleanup(srv.Close)
 			srv.On("GET", "/").Reply(Status(200))
 			got := test.do(t, srv)
 			if test.client == plain {
@@ -234,6 +236,7 @@ func TestSilentTLS(t *testing.T) {
 	t.Parallel()
 	ft := &fakeT{}
 	srv := New(ft, TLS(), withHandshakeWait(time.Millisecond))
+	t.Cleanup(srv.Close)
 	nc := dialTCP(t, srv)
 	eventually(t, func() bool { return len(srv.Conns()) == 1 })
 	time.Sleep(20 * time.Millisecond)
@@ -274,6 +277,7 @@ func TestTLSEnds(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			ft := &fakeT{}
 			srv := New(ft, TLS())
+			t.Cleanup(srv.Close)
 			srv.On("GET", "/").Reply(test.reply)
 			nc, tcp := dialTLS(t, srv)
 			fmt.Fprint(nc, get("/"))
@@ -338,6 +342,7 @@ func TestTLSClose(t *testing.T) {
 	for _, opt := range []Option{TLS(), HTTP2()} {
 		ft := &fakeT{}
 		srv := New(ft, opt)
+		t.Cleanup(srv.Close)
 		srv.On("GET", "/").Reply(Text(200, strings.Repeat("x", 32<<20)))
 		nc, _ := dialTLS(t, srv)
 		fmt.Fprint(nc, get("/"))
