@@ -64,7 +64,7 @@ type conn struct {
 	nc  net.Conn
 	in  input
 	br  *bufio.Reader
-	buf []byte // that bodies are read into; nil until the first
+	buf []byte      // that bodies are read into; nil until the first
 	h2  *http2.Conn // with HTTP/2
 
 	whole []byte // the body of the current request, where the server has handlers

@@ -174,7 +174,7 @@ func TestHTTP2GoAwayGraceful(t *testing.T) {
 	srv := New(t, HTTP2())
 	srv.On("GET", "/goaway").Reply(Fault(GoAway))
 	srv.On("GET", "/wait").Reply(Text(200, "wait").Fault(StallAfter(3)))
-	srv.On("GET", "/large").Reply(Text(200, strings.Repeat("x", 1<<20)))
+	srv.On("GET", "/large").Reply(Text(200, strings.Repeat("x", 1<<20))).Optional()
 	p := h2dial(t, srv)
 	p.request(1, "GET", "/wait", "-")
 	p.upTo("DATA 1")
@@ -244,7 +244,7 @@ func TestHTTP2CloseLeavesNothing(t *testing.T) {
 	} {
 		t.Run(c.path, func(t *testing.T) {
 			ft := &fakeT{}
-			srv := New(ft, HTTP2(), withLate(time.Hour))
+			srv := New(ft, HTTP2(), AllowUnused(), withLate(time.Hour))
 			t.Cleanup(srv.Close)
 			srv.On("GET", "/ok").Reply(Text(200, "ok"))
 			srv.On("GET", "/stall").Reply(Text(200, "ok").Fault(StallAfter(1)))

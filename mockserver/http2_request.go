@@ -138,7 +138,7 @@ func streamRequest(s *http2.Stream) (req *http.Request, err error) {
 	if crumbs := req.Header["Cookie"]; len(crumbs) > 1 { // HTTP/2 may send each in a field of its own
 		req.Header["Cookie"] = []string{strings.Join(crumbs, "; ")}
 	}
-	if s.Ended() {
+	if s.Bodyless {
 		req.ContentLength = max(0, req.ContentLength)
 		req.Body = http.NoBody
 	}

@@ -469,7 +469,7 @@ func (c *Conn) takeHeaders(f Frame) error {
 		return err
 	}
 	s := newStream(c, id, fields, length)
-	s.TooLarge = tooLarge
+	s.TooLarge, s.Bodyless = tooLarge, end
 	c.streams[id] = s
 	c.running++
 	c.tell()

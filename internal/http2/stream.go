@@ -13,6 +13,8 @@ type Stream struct {
 	Fields []Field
 	// TooLarge says that there was more than Config.MaxHeader of them, so that some are missing.
 	TooLarge bool
+	// Bodyless says that the request ended with its headers.
+	Bodyless bool
 
 	c        *Conn
 	id       uint32
