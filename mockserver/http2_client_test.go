@@ -340,7 +340,7 @@ func TestHTTP2Leakcheck(t *testing.T) {
 func TestTLSLeakcheck(t *testing.T) {
 	srv := New(t, TLS())
 	srv.On("GET", "/").Reply(ALB(403))
-	silent, half := dialTCP(t, srv), dialTCP(t, srv)
+	silent, half := dialServer(t, srv), dialServer(t, srv)
 	eventually(t, func() bool { return len(srv.Conns()) == 2 })
 	for _, leak := range []bool{false, true} {
 		ft := &fakeT{}

@@ -24,8 +24,8 @@ func withHandshakeWait(d time.Duration) Option {
 	return func(c *config) { c.handshakeWait = d }
 }
 
-// dialTCP opens a connection without TLS.
-func dialTCP(t *testing.T, srv *Server) *net.TCPConn {
+// dialServer opens a connection without TLS.
+func dialServer(t *testing.T, srv *Server) *net.TCPConn {
 	t.Helper()
 	nc, err := net.Dial("tcp", strings.TrimPrefix(srv.URL, "https://"))
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func dialTLS(t *testing.T, srv *Server, protos ...string) (*tls.Conn, *net.TCPCo
 	cfg := srv.TLSClientConfig()
 	cfg.ServerName = "localhost"
 	cfg.NextProtos = protos
-	tcp := dialTCP(t, srv)
+	tcp := dialServer(t, srv)
 	nc := tls.Client(tcp, cfg)
 	require.NoError(t, nc.Handshake())
 	t.Cleanup(func() { nc.Close() })
@@ -149,7 +149,7 @@ func TestHandshakeFails(t *testing.T) {
 	}
 	send := func(text string) func(t *testing.T, srv *Server) string {
 		return func(t *testing.T, srv *Server) string {
-			nc := dialTCP(t, srv)
+			nc := dialServer(t, srv)
 			_, err := io.WriteString(nc, text)
 			require.NoError(t, err)
 			b, err := io.ReadAll(nc)
@@ -192,7 +192,7 @@ func TestHandshakeFails(t *testing.T) {
 		{"a handshake that stops", []Option{TLS(), withHandshakeWait(20 * time.Millisecond)}, send("\x16\x03\x01\x02\x00\x01"), "",
 			"TLS handshake: it was not done after 20ms", 0},
 		{"a client that goes away in the middle", []Option{TLS()}, func(t *testing.T, srv *Server) string {
-			nc := dialTCP(t, srv)
+			nc := dialServer(t, srv)
 			_, err := io.WriteString(nc, "\x16\x03\x01\x02\x00\x01")
 			require.NoError(t, err)
 			require.NoError(t, nc.CloseWrite())
@@ -237,7 +237,7 @@ func TestSilentTLS(t *testing.T) {
 	ft := &fakeT{}
 	srv := New(ft, TLS(), withHandshakeWait(time.Millisecond))
 	t.Cleanup(srv.Close)
-	nc := dialTCP(t, srv)
+	nc := dialServer(t, srv)
 	eventually(t, func() bool { return len(srv.Conns()) == 1 })
 	time.Sleep(20 * time.Millisecond)
 	assert.Equal(t, ConnNew, srv.Conns()[0].State)
@@ -248,8 +248,8 @@ func TestSilentTLS(t *testing.T) {
 	assert.Empty(t, srv.Requests())
 
 	// Nor is one that is there when the server closes.
-	dialTCP(t, srv)
-	half := dialTCP(t, srv)
+	dialServer(t, srv)
+	half := dialServer(t, srv)
 	fmt.Fprint(half, "\x16\x03\x01")
 	eventually(t, func() bool { return len(srv.Conns()) == 3 })
 	ft.end()
