@@ -199,6 +199,7 @@
 //	WrongLength(n)     a Content-Length that is not the body's             unexpected EOF, or a body cut off
 //	HalfClose          the end of the connection behind a whole reply      the reply; the next one dials
 //	EndlessBody        a body that never ends                              Read never ends
+//	ResetStream        HTTP/2: RST_STREAM in place of a reply              stream error from Do
 //	GoAway             HTTP/2: GOAWAY in place of a reply                  a request that is sent again
 //	RefuseStream       HTTP/2: REFUSED_STREAM                              a request that is sent again
 //
@@ -207,8 +208,47 @@
 //
 // # TLS and HTTP/2
 //
-// TLS, MutualTLS and HTTP2 are options of New. The certificates are made in memory; Client trusts them, and
-// TLSClientConfig is for a client of your own.
+//	srv := mockserver.New(t, mockserver.TLS())       // srv.URL is https://127.0.0.1:port
+//	srv := mockserver.New(t, mockserver.MutualTLS()) // and the client needs a certificate
+//	srv := mockserver.New(t, mockserver.HTTP2())     // TLS, with HTTP/2 for clients that speak it
+//
+// srv.Client() trusts the server and has a certificate where one is asked for. A client of your own takes
+// srv.TLSClientConfig(), a program that wants a file srv.Certificate(). The certificates are made in memory.
+//
+// What goes wrong in a handshake, plain HTTP on the TLS port too, is in Requests and Conns with its Err and does not fail the
+// test. A stub that was not called because of that fails it as ever.
+//
+// HTTP/2 hides the usual leak: when a reply has been sent to its end, its stream is over, and a body that nobody closes holds
+// nothing that anybody could see. So the server speaks HTTP/1.1 unless it is told otherwise, and a test that looks for unclosed
+// bodies should leave it so. What shows over HTTP/2 is a reply that has not ended (Stream, StallAfter, NoLength) and a body
+// larger than what the client takes unread, 4 MiB with net/http:
+//
+//	on the wire                                  not closed                closed
+//	reply and END_STREAM                         nothing                   nothing
+//	END_STREAM never comes (StallAfter)          a stream, for ever        RST_STREAM CANCEL
+//	a body of more than 4 MiB, unread            a stream, and its window  RST_STREAM CANCEL
+//	RST_STREAM, before or in the body            nothing                   nothing
+//	the connection ends in the body              nothing                   nothing
+//
+// Each held stream is one of the 250 that a connection has, and keeps the connection open after CloseIdleConnections: Conns has
+// it as ConnActive with Streams > 0. Unread bodies also use up the connection's window (1 GiB with net/http, 256 bodies of
+// 4 MiB), and then every other reply on it hangs behind its headers.
+//
+// The faults over HTTP/2:
+//
+//	ConnectionReset                 TCP RST, with every stream of the connection
+//	EmptyResponse, TruncateAfter,   FIN, with every stream of the connection
+//	HalfClose
+//	MalformedChunk, RandomThenClose bytes that are no frame, then FIN
+//	ResetStream, ResetAfter         RST_STREAM INTERNAL_ERROR, this stream alone
+//	RefuseStream                    RST_STREAM REFUSED_STREAM, twice for the same request, then the reply itself
+//	GoAway                          GOAWAY, 10 times for the same request, then the reply itself
+//	StallAfter                      END_STREAM never comes
+//	WrongLength                     END_STREAM at another place than content-length says
+//	GarbageStatus, Flood1xx, HugeHeader, EndlessBody   as over HTTP/1.1, in frames
+//
+// GoAway and RefuseStream are limited because clients send the request again by themselves: net/http's dials more than a
+// thousand connections in a second after GOAWAY, and waits for a minute in all after REFUSED_STREAM.
 //
 // # Sweep
 //

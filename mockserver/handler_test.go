@@ -49,7 +49,7 @@ func TestHandlerIsAsInNetHTTP(t *testing.T) {
 		"304":       func(w http.ResponseWriter, r *http.Request) { w.Header().Set("Etag", "1"); w.WriteHeader(304) },
 		"error":     func(w http.ResponseWriter, r *http.Request) { http.Error(w, "no", 500) },
 		"not found": http.NotFound,
-		"redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", 302) },
+		"redirect":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) },
 		"2048":      func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, long[:2048]) },
 		"2049":      func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(long[:2049])) },
 		"long":      func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(long)) },

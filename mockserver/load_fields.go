@@ -12,7 +12,6 @@ import (
 // mappingReader reads one file of stub mappings and collects what is wrong with it.
 type mappingReader struct {
 	file     string // as messages name it: "mappings/login.json"
-	text     []byte
 	bodies   *bodyFiles
 	problems []string
 }

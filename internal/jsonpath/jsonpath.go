@@ -56,12 +56,12 @@ type step struct {
 }
 
 // definite says that a step leads from one value to one. last: several names at the end make one object.
-func (s step) definite(last bool) bool {
-	switch s.kind {
+func (st step) definite(last bool) bool {
+	switch st.kind {
 	case name:
-		return len(s.names) == 1 || last
+		return len(st.names) == 1 || last
 	case index:
-		return len(s.indexes) == 1
+		return len(st.indexes) == 1
 	case length:
 		return true
 	}
