@@ -27,6 +27,7 @@ type sight struct {
 	errs    []error
 	input   fold.Input // what the leaks were made of
 	fresh   []socket.Ref
+	guessed bool // see fold.Output
 }
 
 func (s *sight) clean() bool {
@@ -37,7 +38,9 @@ func (s *sight) clean() bool {
 func (w *watch) look() sight {
 	var s sight
 	if w.lists(Socket) && !w.base.noSockets {
+		done := label.Listing()
 		s.fresh, _ = sockets.since(w.base.sockets) // an error was told when the watch began
+		done()
 		if len(s.fresh) > 0 {
 			w.holdCollector()
 		}
@@ -145,14 +148,18 @@ func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.
 		b := w.blameLease(l, unknown)
 		in.Leases = append(in.Leases, fold.Lease{ID: l.ID(), PCs: l.PCs(), Info: l.Info(), Now: now, Blame: b, Fail: fails[l.Pool()]})
 	}
+	described := make([]socket.Socket, 0, len(fresh))
 	for _, r := range fresh {
 		if s, ok := socket.Describe(r); ok {
-			b := w.blameKey(report.Key{List: "socket", ID: r.Key()}, unknown)
-			if !w.lists(Socket) {
-				b = others
-			}
-			in.Sockets = append(in.Sockets, fold.Socket{Socket: s, Blame: b})
+			described = append(described, s)
 		}
+	}
+	for _, s := range described {
+		b := w.blameSocket(s, described, w.blameKey(report.Key{List: "socket", ID: s.Key()}, unknown))
+		if !w.lists(Socket) {
+			b = others
+		}
+		in.Sockets = append(in.Sockets, fold.Socket{Socket: s, Blame: b})
 	}
 	for _, r := range kids {
 		if c, ok := process.Describe(r); ok {
@@ -162,6 +169,9 @@ func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.
 		}
 	}
 	for _, f := range gs {
+		if w.scenario != nil && ofMockserver(f) {
+			continue // nothing is explained by it: whose its connections are is known
+		}
 		b := others
 		if w.lists(Goroutine) {
 			b = w.blameGoroutine(f, unknown)
@@ -196,7 +206,9 @@ func (w *watch) blameGoroutine(f found, unknown fold.Blame) fold.Blame {
 	if !f.older {
 		if v, ok := f.Label(label.Key); ok {
 			if id, name, ok := label.Parse(v); ok {
-				return w.blameID(id, name)
+				b := w.blameID(id, name)
+				b.Sure = registry.hasServer(id)
+				return b
 			}
 		}
 		if id := registry.runner(f.CreatorID); id != 0 && f.CreatorID != 0 {
@@ -210,13 +222,13 @@ func (w *watch) blameGoroutine(f found, unknown fold.Blame) fold.Blame {
 }
 
 // blameLeased: the loop of a connection has the label of the test that dialled it, which need not be the one that holds
-// its response. With the test alone in the process it is.
+// its response. With the test alone in the process it is, and so it is with a scenario that has its server to itself.
 func (w *watch) blameLeased(f found, unknown fold.Blame) fold.Blame {
 	if w.isMain {
 		return w.blameKey(report.Key{List: "goroutine", ID: f.ID | fold.LeasedBit}, unknown)
 	}
 	v, _ := f.Label(label.Key)
-	if id, name, ok := label.Parse(v); ok && w.all() {
+	if id, name, ok := label.Parse(v); ok && (w.all() || w.scenario != nil && !w.exclusive()) {
 		return w.blameID(id, name)
 	}
 	return unknown
@@ -286,6 +298,7 @@ func testFunc(fn string) string {
 // explain folds the input into leaks, asks the probes for theirs, and sorts out what is ignored, reported or nobody's.
 func (w *watch) explain(s *sight, probed []probedID) {
 	out := fold.Fold(s.input)
+	s.guessed = out.Guessed
 	leaks := out.Leaks
 	for _, p := range probed {
 		l, ok, err := describe(p.probe, p.id)

@@ -2,6 +2,7 @@ package leakcheck
 
 import (
 	"github.com/leakgate/leakgate/internal/fold"
+	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/lease"
 	"github.com/leakgate/leakgate/internal/report"
 )
@@ -49,7 +50,9 @@ func (r *watches) pendingProbes() (out []Probe) {
 // could be blamed for.
 func (w *watch) lookPending() sight {
 	var s sight
+	done := label.Listing()
 	s.fresh = allSockets()
+	done()
 	kids, _ := children.since(nil)
 	gs := goroutines.everything()
 	for i := range gs {
@@ -86,6 +89,10 @@ func (w *watch) lookPending() sight {
 		blame(&s.input.Leases[i].Blame, "lease", s.input.Leases[i].ID)
 	}
 	for i := range s.input.Sockets {
+		if g := &s.input.Sockets[i]; claimed(g.Socket) {
+			g.Blame = fold.Blame{Other: true} // a scenario's, which has looked for itself
+			continue
+		}
 		blame(&s.input.Sockets[i].Blame, "socket", s.input.Sockets[i].Key())
 	}
 	for i := range s.input.Children {

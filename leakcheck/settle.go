@@ -15,14 +15,15 @@ import (
 
 // How a check waits for what is winding down.
 const (
-	minLooks   = 5                     // never gives up before this many looks,
-	slowLook   = 10 * time.Millisecond // or, when a look takes longer than this,
-	minSlow    = 3                     // before this many
-	firstPause = time.Millisecond      // grows each time
-	growPause  = 3
-	maxPause   = 64 * time.Millisecond
-	minStable  = 100 * time.Millisecond // at least this long without a change
-	bubbleLook = 50                     // looks in a synctest bubble, where no time passes
+	minLooks    = 5                     // never gives up before this many looks,
+	slowLook    = 10 * time.Millisecond // or, when a look takes longer than this,
+	minSlow     = 3                     // before this many
+	firstPause  = time.Millisecond      // grows each time
+	growPause   = 3
+	maxPause    = 64 * time.Millisecond
+	minStable   = 100 * time.Millisecond // at least this long without a change
+	knownStable = 15 * time.Millisecond  // for what is known to a sweep from other scenarios
+	bubbleLook  = 50                     // looks in a synctest bubble, where no time passes
 )
 
 // outcome is what is left when the wait is over.
@@ -30,7 +31,8 @@ type outcome struct {
 	sight
 	waited time.Duration
 	looks  int
-	gone   []socket.Ref // were open at the first look and went while a collection ran
+	ended  []report.Leak // responses that were held for a while and are not any more; for a scenario alone
+	gone   []socket.Ref  // were open at the first look and went while a collection ran
 }
 
 // settle looks again and again until nothing is left, or what is left is blocked and does not change, or the time is up.
@@ -54,12 +56,15 @@ func (w *watch) settle(first sight, look func() sight) outcome {
 
 	cycles := gcCycles()
 	start := time.Now()
+	held := w.holding()
+	held.look(o.leaks, start)
 	end := w.deadline(start)
 	changed, mark := start, signature(o.leaks)
 	pause, least := firstPause, minLooks
 	for {
 		now := time.Now()
-		calm := !w.mayEnd(o.leaks) && now.Sub(changed) >= minStable
+		stable := w.stable(o.leaks)
+		calm := !w.mayEnd(o.leaks) && now.Sub(changed) >= stable
 		if o.looks >= least && (calm || !now.Before(end)) {
 			break
 		}
@@ -67,7 +72,7 @@ func (w *watch) settle(first sight, look func() sight) outcome {
 		if left := end.Sub(now); o.looks >= least && left < sleep {
 			sleep = left
 		}
-		if left := minStable - now.Sub(changed); !w.mayEnd(o.leaks) && left < sleep {
+		if left := stable - now.Sub(changed); !w.mayEnd(o.leaks) && left < sleep {
 			sleep = max(left, firstPause)
 		}
 		time.Sleep(sleep)
@@ -76,6 +81,7 @@ func (w *watch) settle(first sight, look func() sight) outcome {
 		began := time.Now()
 		o.sight = look()
 		o.looks++
+		held.look(o.leaks, time.Now())
 		if len(o.leaks) == 0 {
 			break
 		}
@@ -87,6 +93,7 @@ func (w *watch) settle(first sight, look func() sight) outcome {
 		}
 	}
 	o.waited = time.Since(start)
+	o.ended = held.ended(o.leaks)
 	if w.exclusive() && gcCycles() != cycles {
 		o.gone = goneSince(first, o.sight)
 	}

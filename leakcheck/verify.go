@@ -74,7 +74,7 @@ func (w *watch) verify() {
 		w.errorf("leakcheck: the check itself failed, please report it: %v\n%s", p, debug.Stack())
 	}()
 
-	s := w.look()
+	s := w.lookSure()
 	switch {
 	case s.clean() && len(w.meters) == 0:
 	case t.Failed() && !w.erred || panicking():
@@ -89,7 +89,7 @@ func (w *watch) verify() {
 func (w *watch) judgeAndReport(s sight) {
 	t := w.t
 	t.Helper()
-	o := w.settle(s, w.look)
+	o := w.settle(s, w.lookSure)
 	if len(o.leaks) > 0 {
 		w.prove(&o)
 	}
@@ -99,9 +99,15 @@ func (w *watch) judgeAndReport(s sight) {
 	for _, l := range o.leaks {
 		registry.claim(l.Keys)
 	}
-	w.logNotes(o)
+	if w.scenario == nil {
+		w.logNotes(o)
+	}
 	for _, err := range o.errs {
 		w.errorf("%v", err)
+	}
+	if w.scenario != nil {
+		w.scenario.Found(report.Findings{Leaks: o.leaks, Notes: o.notes, Ended: o.ended, Waited: o.waited, Looks: o.looks})
+		return
 	}
 	if len(o.leaks) > 0 {
 		w.errorf("%s", report.Text{
@@ -211,6 +217,10 @@ func (w *watch) flushPending() {
 		w.errorf("%v", err)
 	}
 	if len(o.leaks) == 0 {
+		return
+	}
+	if w.scenario != nil {
+		w.scenario.Unattributed(o.leaks)
 		return
 	}
 	w.errorf("%s", report.Text{

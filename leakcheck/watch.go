@@ -19,6 +19,7 @@ type watch struct {
 	cfg    *config
 	unmark func()
 
+	scenario  scenario // t, when it is one; nil otherwise
 	isMain    bool
 	looked    bool   // there was a look, and there is a reason for another
 	release   func() // lets the garbage collector run again; nil when it may
@@ -59,6 +60,12 @@ func begin(name string, t TB, cfg *config, mark bool) *watch {
 	if mark {
 		w.unmark = label.Mark(w.id, name)
 		registry.runsOn(w.id)
+	}
+	if sc, ok := t.(scenario); ok {
+		w.scenario = sc
+		if addr := sc.Server(); addr.IsValid() {
+			label.Claim(addr, w.id)
+		}
 	}
 	registry.enter(w)
 	lease.Live.Watch(w.id)
@@ -144,6 +151,9 @@ func (w *watch) end() {
 func (w *watch) exclusive() bool {
 	if w.t == nil {
 		return true // Take, Check and Main: the caller asked for all that is new
+	}
+	if w.scenario != nil && w.scenario.Beside() {
+		return false
 	}
 	if parallel, known := isParallel(w.t); known {
 		return !parallel

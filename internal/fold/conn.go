@@ -72,12 +72,15 @@ func (f *folder) take(local, remote netip.AddrPort) *conn {
 // known to be another test's is left to it. A connection may be: a transport dials in the background, and what one test asked
 // for may first show in the next.
 //
+// What is known to be one's own (Sure) is left to its owner, when the other has sockets of its own that are known as well.
+//
 // What is one's own comes first: a guess must not take what is somebody else's while there is another.
 func (f *folder) takeAny(b Blame, match func(*conn) bool) *conn {
 	var second *conn
 	for _, c := range f.conns {
 		switch {
 		case c.taken || !match(c) || c.a.Listening && differ(c.a.Blame, b):
+		case c.a.Blame.Sure && b.Sure && b.Test != c.a.Blame.Test:
 		case c.a.Blame.Other == b.Other && c.a.Blame.Test == b.Test:
 			c.taken = true
 			return c
@@ -87,6 +90,7 @@ func (f *folder) takeAny(b Blame, match func(*conn) bool) *conn {
 	}
 	if second != nil {
 		second.taken = true
+		f.out.Guessed = f.out.Guessed || second.a.Blame.Sure && !second.a.Blame.Other && b.Other
 	}
 	return second
 }

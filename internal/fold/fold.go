@@ -24,6 +24,7 @@ type Blame struct {
 	Test     string   // the test, when it is known
 	Suspects []string // the tests that could have made it, when it is not
 	Other    bool     // somebody else's: it may explain resources, and is not reported
+	Sure     bool     // a connection's Test follows from whom it leads to; of a goroutine, all that Test dials is known in this way
 }
 
 // Goroutine is a goroutine that is new, or an older one whose connection was leased since.
@@ -79,6 +80,9 @@ type Input struct {
 type Output struct {
 	Leaks []report.Leak
 	Idle  int // idle pooled connections that are new: not a leak
+	// Guessed says that a connection which is known to be the test's own was taken for one that somebody else's goroutine
+	// serves: it may be about to end, and another look may tell.
+	Guessed bool
 }
 
 type folder struct {

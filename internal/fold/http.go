@@ -195,6 +195,7 @@ func (f *folder) untracked() {
 			Hint:    "defer resp.Body.Close()",
 			Unknown: wrapIt,
 			Keys:    append(keys, c.keys()...),
+			Pairs:   []string{goroutine.PairKey(&g.Goroutine)},
 			All:     g.Frames,
 			Remotes: c.remotes(),
 		})

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/leakgate/leakgate/internal/callsite"
 )
@@ -45,6 +46,7 @@ type Leak struct {
 	All       []callsite.Frame // every frame, the standard library's included
 	CreatedBy string           // function with the go statement
 	Remotes   []string         // peers of the connections it holds
+	Pairs     []string         // of responses that are not tracked: the connections, as goroutine.PairKey names them; "" where unknown
 
 	Fingerprint string
 }
@@ -96,6 +98,7 @@ func merge(into *Leak, l Leak) {
 	into.Count += l.Count
 	into.Moving, into.Timed = into.Moving || l.Moving, into.Timed || l.Timed
 	into.Keys = append(into.Keys, l.Keys...)
+	into.Pairs = append(into.Pairs, l.Pairs...)
 	if len(into.Holds) == 0 {
 		into.Holds = l.Holds
 	}
@@ -112,4 +115,13 @@ func boolFirst(a, b bool) int {
 		return -1
 	}
 	return 1
+}
+
+// Findings is what one check came to, for whoever words it by himself.
+type Findings struct {
+	Leaks  []Leak // as Finish gives them
+	Notes  []Leak // nothing is held now
+	Ended  []Leak // responses that were held for a while and are not any more
+	Waited time.Duration
+	Looks  int
 }

@@ -1,0 +1,54 @@
+package label
+
+import (
+	"net/netip"
+	"sync"
+)
+
+// addrs knows the servers that a watch has to itself: whoever is connected to one belongs to the watch, though a socket
+// has no label.
+var addrs struct {
+	sync.Mutex
+	by   map[netip.AddrPort]ID
+	ring [Keep]netip.AddrPort // the oldest to be forgotten first
+	next int
+}
+
+// Claim says that the server at the address is talked to by the watch alone. It is known until Keep others have come, so
+// that what is left open can be told when the server is closed. A later claim of the same address takes its place.
+func Claim(addr netip.AddrPort, id ID) {
+	addrs.Lock()
+	defer addrs.Unlock()
+	if addrs.by == nil {
+		addrs.by = make(map[netip.AddrPort]ID)
+	}
+	if _, known := addrs.by[addr]; !known {
+		delete(addrs.by, addrs.ring[addrs.next])
+		addrs.ring[addrs.next] = addr
+		addrs.next = (addrs.next + 1) % Keep
+	}
+	addrs.by[addr] = id
+}
+
+// opening keeps a server's listener from being seen before it is claimed.
+var opening sync.RWMutex
+
+// Open runs what opens a listener, and claims its address before anybody who calls Listing first can see it.
+func Open(open func() netip.AddrPort, id ID) {
+	opening.Lock()
+	defer opening.Unlock()
+	Claim(open(), id)
+}
+
+// Listing begins a listing of sockets in which those of Open are claimed. The function that it returns ends it.
+func Listing() (done func()) {
+	opening.RLock()
+	return opening.RUnlock
+}
+
+// ClaimedBy gives the watch that has the server at the address to itself; 0 when there is none.
+func ClaimedBy(addr netip.AddrPort) ID {
+	addrs.Lock()
+	defer addrs.Unlock()
+	return addrs.by[addr]
+}
