@@ -289,9 +289,7 @@ func (c *conn) exchange() (open, linger bool) {
 		rec.Status = 0 // no status is sent, or the handler will choose it
 	}
 	c.begin(rec)
-	for _, msg := range fail {
-		c.srv.report(msg)
-	}
+	c.srv.received(rec, fail)
 	if d := c.srv.delay(reply); d > 0 && !c.pause(d) {
 		return false, false
 	}

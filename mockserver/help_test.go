@@ -186,5 +186,8 @@ func TestMain(m *testing.M) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+	if sweepDir != "" {
+		os.RemoveAll(sweepDir)
+	}
 	os.Exit(code)
 }

@@ -43,6 +43,7 @@ type config struct {
 	mutualTLS      bool
 	http2          bool
 	handshakeWait  time.Duration
+	onRequest      func(Request) // is called with each request before it is answered, and may wait; nil for none
 }
 
 // AllowUnmatched lets the test pass when a request comes that no stub matches. The request still gets its 501 and is
@@ -301,6 +302,16 @@ func (s *Server) record(r Request) {
 	if s.arrived != nil {
 		close(s.arrived)
 		s.arrived = nil
+	}
+}
+
+// received tells whoever wants to know of a request that was recorded, and the test what is wrong with it.
+func (s *Server) received(r Request, fail []string) {
+	if f := s.cfg.onRequest; f != nil {
+		f(r)
+	}
+	for _, msg := range fail {
+		s.report(msg)
 	}
 }
 

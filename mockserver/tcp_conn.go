@@ -65,7 +65,7 @@ func (c *tcpConn) play() {
 	defer c.nc.Close()
 	result := goOn
 	for i, s := range c.script {
-		c.enter(where(c.script, i))
+		c.enter(stepAt(c.script, i))
 		if s.loop != nil {
 			result = c.playLoop(s.loop)
 		} else {
@@ -91,7 +91,7 @@ func (c *tcpConn) playLoop(steps []Step) outcome {
 			return stopped
 		}
 		for i, s := range steps {
-			c.enter(fmt.Sprintf("%s, round %d, %s", loop, round, where(steps, i)))
+			c.enter(fmt.Sprintf("%s, round %d, %s", loop, round, stepAt(steps, i)))
 			if i == 0 && c.waitsAtTheStart(s) {
 				return over
 			}

@@ -174,8 +174,8 @@ func Loop(steps ...Step) Step {
 	return s
 }
 
-// where names a step for messages.
-func where(steps []Step, i int) string {
+// stepAt names a step for messages.
+func stepAt(steps []Step, i int) string {
 	return fmt.Sprintf("step %d of %d, %s", i+1, len(steps), steps[i])
 }
 
