@@ -185,10 +185,24 @@ func Success(reply Reply) SweepOption {
 	}
 }
 
-// Serve makes the servers with these options: Serve(mockserver.HTTP2()), for example. Where that makes a certificate, the
-// call needs a client that trusts it: Setup is given the server.
+// Serve makes the servers with these options: Serve(mockserver.HTTP2()), for example. With TLS the call needs a client that
+// trusts them; with HTTP2 the faults of HTTP/2 are run too, and those of HTTP/1 alone are not. All servers of a process have certificates of one authority, so that the TLSClientConfig of any will do:
+//
+//	client := mockserver.New(t, mockserver.HTTP2()).Client()
+//	mockserver.Sweep(t, func(t *testing.T, baseURL string) { ... }, mockserver.Serve(mockserver.HTTP2()))
 func Serve(opts ...Option) SweepOption {
 	return func(c *sweepConfig) { c.serve = append(c.serve, opts...) }
+}
+
+// http2 says whether the servers offer HTTP/2.
+func (c *sweepConfig) http2() bool {
+	var made config
+	for _, o := range c.serve {
+		if o != nil {
+			o(&made)
+		}
+	}
+	return made.http2
 }
 
 // Check passes options on to leakcheck: what to look at, what to ignore and how long to wait, in each scenario.

@@ -241,7 +241,13 @@ func (l *scenarioList) faults() {
 	l.add("fault-longer-length", "a Content-Length that is larger than the body", `mockserver.Text(200, "short").Fault(mockserver.WrongLength(4096))`, Text(200, "short").Fault(WrongLength(4096)))
 	l.add("fault-403-truncate", "a 403 page that breaks off", "mockserver.ALB(403).Fault(mockserver.TruncateAfter(50))", ALB(403).Fault(TruncateAfter(50)))
 	l.add("fault-500-reset", "a 500 page that is reset in the middle", "mockserver.ALB(500).Fault(mockserver.ResetAfter(50))", ALB(500).Fault(ResetAfter(50)))
-	fault("switching-protocols", "a 101 that was not asked for", SwitchingProtocols)
+	if l.cfg.http2() {
+		fault("go-away", "a GOAWAY in place of a reply, up to 10 times", GoAway)
+		fault("refuse-stream", "a REFUSED_STREAM in place of a reply, twice", RefuseStream)
+		fault("reset-stream", "a RST_STREAM in place of a reply", ResetStream)
+	} else {
+		fault("switching-protocols", "a 101 that was not asked for", SwitchingProtocols)
+	}
 	l.add("fault-endless-body", "a 200 whose body never ends", "mockserver.Fault(mockserver.EndlessBody)", Fault(EndlessBody)).endless = true
 	l.add("fault-endless-space", "a 200 with spaces without an end in front of its JSON",
 		`mockserver.Text(200, strings.Repeat(" ", 1024)).Header("Content-Type", "application/json").Fault(mockserver.EndlessBody)`,
