@@ -22,6 +22,7 @@ type peer struct {
 	dec  HeaderDecoder
 	conn *Conn
 	end  chan error // what Serve returned
+	seen string     // the last line
 }
 
 const testMaxHeader = 64 << 10
@@ -117,9 +118,8 @@ func (p *peer) rest() string {
 // upTo reads until a line that begins so, with that line.
 func (p *peer) upTo(prefix string) string {
 	p.t.Helper()
-	var last string
-	all := p.until(func(line string) bool { last = line; return strings.HasPrefix(line, prefix) }, false)
-	return all + last + "\n"
+	all := p.until(func(line string) bool { return strings.HasPrefix(line, prefix) }, false)
+	return all + p.seen + "\n"
 }
 
 func (p *peer) until(stop func(line string) bool, eof bool) string {
@@ -133,6 +133,7 @@ func (p *peer) until(stop func(line string) bool, eof bool) string {
 		}
 		require.NoError(p.t, err, "after:\n%s", all.String())
 		line := f.Describe(&p.dec)
+		p.seen = line
 		if stop(line) {
 			return all.String()
 		}

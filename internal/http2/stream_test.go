@@ -1,6 +1,7 @@
 package http2
 
 import (
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -51,8 +52,13 @@ func TestSendConnWindow(t *testing.T) {
 	p.send(headers(1, true, request("GET", "/")))
 	assert.Equal(t, "HEADERS 1 :status: 200,\nDATA 1 (50000 bytes)\nDATA 1 (10000 bytes) END_STREAM\n", p.upTo("DATA 1 (10000 bytes)"))
 	p.send(headers(3, true, request("GET", "/")), headers(5, true, request("GET", "/")))
-	got := p.until(func(line string) bool { return strings.Contains(line, "(5535 bytes)") }, false)
-	assert.Equal(t, 2, strings.Count(got, "HEADERS")+strings.Count(p.sync(), "HEADERS"))
+	got := ""
+	for strings.Count(got, "\n") < 3 { // the rest of the window goes to one of them
+		got += p.until(func(string) bool { return true }, false) + p.seen + "\n"
+	}
+	assert.Equal(t, 2, strings.Count(got, "HEADERS"), got)
+	assert.Equal(t, 1, strings.Count(got, " (5535 bytes)\n"), got)
+	assert.Empty(t, p.sync())
 	p.send(windowFrame(0, 1<<20))
 	rest := ""
 	for strings.Count(rest, "END_STREAM") < 2 {
@@ -119,13 +125,38 @@ func TestRecvConnWindow(t *testing.T) {
 		p.send(data(id, true, ""))
 		assert.NotContains(t, p.sync(), "GOAWAY")
 	}
-	// And DATA with nothing but padding.
-	p.send(headers(901, false, request("POST", "/")))
-	p.sync()
+	// And DATA with nothing but padding, which is given back where a handler reads.
+	p = start(t, Config{Handle: echo}).greet()
+	p.send(headers(1, false, request("POST", "/")))
+	left, conn := streamWindow, connWindow
 	for range 3 * connWindow / 256 {
-		p.send(Frame{Type: FrameData, Flags: FlagPadded, Stream: 901, Payload: append([]byte{255}, make([]byte, 255)...)})
+		p.send(Frame{Type: FrameData, Flags: FlagPadded, Stream: 1, Payload: append([]byte{255}, make([]byte, 255)...)})
+		left, conn = left-256, conn-256
+		for left < 256 || conn < 256 {
+			p.upTo("WINDOW_UPDATE")
+			id, n := uint32(0), 0
+			_, err := fmt.Sscanf(p.seen, "WINDOW_UPDATE %d %d", &id, &n)
+			assert.NoError(t, err)
+			if id == 0 {
+				conn += n
+			} else {
+				left += n
+			}
+		}
 	}
-	assert.NotContains(t, p.sync(), "GOAWAY")
+	p.send(data(1, true, "x"))
+	p.upTo("DATA 1 / x END_STREAM")
+
+	// What a handler leaves unread is given back when it resets the stream, and not with the client's next frame.
+	release := make(chan bool)
+	p = start(t, Config{Handle: func(s *Stream) { <-release; s.Reset(Cancel) }}).greet()
+	p.send(headers(1, false, request("POST", "/")))
+	for range streamWindow / minMaxFrame {
+		p.send(data(1, false, strings.Repeat("x", minMaxFrame)))
+	}
+	assert.Empty(t, p.sync())
+	close(release)
+	assert.Equal(t, "RST_STREAM 1 CANCEL\nWINDOW_UPDATE 0 262144\n", p.upTo("WINDOW_UPDATE"))
 
 	// A handler that reads nothing stops the client in the end.
 	p = start(t, Config{Handle: func(s *Stream) { <-s.Done() }}).greet()
