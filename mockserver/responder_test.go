@@ -199,6 +199,7 @@ func TestResponderWaits(t *testing.T) {
 			require.NoError(t, err)
 			var wg sync.WaitGroup
 			wg.Go(func() { _, err = resp.Body.Read(make([]byte, 1)) })
+			time.Sleep(10 * time.Millisecond) // so that it waits, mostly
 			want := context.Canceled
 			if how == "close" {
 				resp.Body.Close()
