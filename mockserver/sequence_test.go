@@ -130,7 +130,14 @@ func TestSequenceIsAValue(t *testing.T) {
 		}
 		assert.Equal(t, fmt.Sprintf("200 %s", []string{"one", "two"}[i]), read(srv.Client(), "GET", srv.URL, ""))
 	}
+	// Also where the list of the first has room for more.
+	base = base.Then(Status(201), Status(202), Status(203)).Then(Status(204))
+	one, two = base.Then(Text(200, "one")), base.Then(Text(200, "two"))
+	assert.Equal(t, "one", string(flatten([]Reply{one})[5].body))
+	assert.Equal(t, "two", string(flatten([]Reply{two})[5].body))
+	assert.Len(t, flatten([]Reply{base}), 5)
+
 	longer := one.Then(Status(204))
-	assert.Len(t, flatten([]Reply{one}), 2)
-	assert.Len(t, flatten([]Reply{longer}), 3)
+	assert.Len(t, flatten([]Reply{one}), 6)
+	assert.Len(t, flatten([]Reply{longer}), 7)
 }
