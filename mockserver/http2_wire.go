@@ -20,7 +20,6 @@ type streamWire struct {
 	what  string // the request and its stub, for messages
 	reply Reply
 	v     view
-	now   time.Time
 
 	at    int // bytes of the body that are sent, of the current round when it is endless
 	piece int // index of the piece that at is in
