@@ -13,7 +13,7 @@ import (
 const (
 	maxText    = 8 << 10 // bytes of a path
 	maxNesting = 50      // parentheses, filters and negations in one another
-	maxIndex   = 1 << 31
+	maxIndex   = 1<<31 - 1
 )
 
 // Compile reads a path. One that begins with neither $ nor @ is taken as if $. stood in front. The error says what is
