@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -345,4 +346,51 @@ func TestClientGone(t *testing.T) {
 	for range 3 {
 		assert.Error(t, <-got)
 	}
+}
+
+// TestClientHalfGone: a client that ends its side and does not read cannot keep a handler, and with it Serve.
+func TestClientHalfGone(t *testing.T) {
+	begun := make(chan bool)
+	p := start(t, Config{Handle: func(s *Stream) {
+		s.WriteHeaders([]Field{{":status", "200"}}, false)
+		close(begun)
+		s.Write(make([]byte, 64<<20), true)
+	}}).greet(setting{SettingInitialWindowSize, 1<<31 - 1})
+	p.send(windowFrame(0, 1<<31-1-defaultWindow), headers(1, true, request("GET", "/")))
+	<-begun
+	assert.NoError(t, p.nc.(interface{ CloseWrite() error }).CloseWrite())
+	err := <-p.end
+	p.end <- err
+	assert.Equal(t, io.EOF, err)
+}
+
+// slowConn is a connection whose first write takes until it is released.
+type slowConn struct {
+	memory
+	once    sync.Once
+	writing chan bool
+	release chan bool
+	mu      sync.Mutex
+	out     []byte
+}
+
+func (c *slowConn) Write(p []byte) (int, error) {
+	c.once.Do(func() { close(c.writing); <-c.release })
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.out = append(c.out, p...)
+	return len(p), nil
+}
+
+// TestPostedWhileWriting: what is posted while somebody writes is written by that one, and post does not wait for it.
+func TestPostedWhileWriting(t *testing.T) {
+	nc := &slowConn{writing: make(chan bool), release: make(chan bool)}
+	w := &writer{nc: nc}
+	sent := make(chan error)
+	go func() { sent <- w.send(func() ([]byte, error) { return []byte("first"), nil }) }()
+	<-nc.writing
+	assert.True(t, w.post(data(1, false, "second")))
+	close(nc.release)
+	assert.NoError(t, <-sent)
+	assert.Equal(t, "first"+string(data(1, false, "second").Append(nil)), string(nc.out))
 }
