@@ -200,15 +200,16 @@ func (w *watch) blameKey(k report.Key, unknown fold.Blame) fold.Blame {
 // blameGoroutine: labels are exact, and so is the goroutine that started it when it runs a test; without those, a function
 // of the test in the stack; without that, whoever ran alone.
 func (w *watch) blameGoroutine(f found, unknown fold.Blame) fold.Blame {
+	if b, ok := w.blameConn(f); ok {
+		return b
+	}
 	if f.role == goroutine.RoleClientLeased {
 		return w.blameLeased(f, unknown)
 	}
 	if !f.older {
 		if v, ok := f.Label(label.Key); ok {
 			if id, name, ok := label.Parse(v); ok {
-				b := w.blameID(id, name)
-				b.Sure = registry.hasServer(id)
-				return b
+				return w.blameID(id, name)
 			}
 		}
 		if id := registry.runner(f.CreatorID); id != 0 && f.CreatorID != 0 {

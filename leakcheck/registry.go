@@ -91,19 +91,6 @@ func (r *watches) runner(goroutine uint64) label.ID {
 	return r.runners[goroutine]
 }
 
-// hasServer says whether the watch is that of a scenario which runs now and has a server to itself: what it dials there has
-// sockets that are known to be its own.
-func (r *watches) hasServer(id label.ID) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for w := range r.active {
-		if w.id == id {
-			return w.scenario != nil && w.scenario.Server().IsValid()
-		}
-	}
-	return false
-}
-
 // related: a test and its subtests watch the same thing; the inner one answers for it.
 func related(a, b string) bool {
 	return a == b || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")

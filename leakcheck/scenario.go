@@ -6,6 +6,7 @@ import (
 
 	"github.com/leakgate/leakgate/internal/callsite"
 	"github.com/leakgate/leakgate/internal/fold"
+	"github.com/leakgate/leakgate/internal/goroutine"
 	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/report"
 	"github.com/leakgate/leakgate/internal/socket"
@@ -124,6 +125,22 @@ func (w *watch) blameSocket(s socket.Socket, all []socket.Socket, usual fold.Bla
 		}
 	}
 	return usual
+}
+
+// blameConn: beside others, the loops of a connection are those of the scenario that sent the last request on it. Labels say
+// who dialled, and on Go 1.25 not even that where stacks are equal.
+func (w *watch) blameConn(f found) (fold.Blame, bool) {
+	if w.scenario == nil || w.exclusive() {
+		return fold.Blame{}, false
+	}
+	pair := goroutine.PairKey(&f.Goroutine)
+	id := label.ConnClaimedBy(pair)
+	if pair == "" || id == 0 {
+		return fold.Blame{}, false
+	}
+	b := w.blameID(id, label.NameOf(id))
+	b.Sure = true
+	return b, true
 }
 
 // claimed says whether a socket is that of a server which a scenario has to itself, or is connected to one.

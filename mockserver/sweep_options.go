@@ -113,7 +113,8 @@ func Deadline(d time.Duration) SweepOption {
 // Parallel runs n scenarios at once, at most 256. It is for calls that may run beside themselves: that set no environment
 // variable, no http.DefaultClient and no variable of a package. Goroutines, responses and connections are attributed to their
 // scenario; a listener, a child process, or a goroutine that was started under other pprof labels may not be, and is
-// reported for the sweep as a whole then. The t of a call is not marked as parallel. Without Parallel, one runs at a time.
+// reported for the sweep as a whole then. On Go 1.25, of goroutines with equal stacks only the number is sure,
+// and a connection that the call dialled by itself may be taken for one of another scenario's client. The t of a call is not marked as parallel. Without Parallel, one runs at a time.
 func Parallel(n int) SweepOption {
 	return func(c *sweepConfig) {
 		if n < 1 || n > mostParallel {

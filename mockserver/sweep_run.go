@@ -27,7 +27,7 @@ type run struct {
 
 	answerer *answerer // of a responder, nil for a server
 
-	watch label.ID      // of the leak check, 0 when it cannot be known
+	watch atomic.Uint64 // label.ID of the leak check, 0 when it cannot be known
 	id    atomic.Uint64 // goroutine that runs the call
 	hits  atomic.Int64  // requests for the target
 	over  atomic.Bool   // the subtest has ended
@@ -185,6 +185,11 @@ func (r *run) note(req Request) {
 	if len(found) == 1 {
 		found[0].req = req
 	}
+	for _, who := range found {
+		if who.pair != "" && (who.own || len(found) == 1) {
+			label.ClaimConn(who.pair, label.ID(r.watch.Load()))
+		}
+	}
 	r.mu.Lock()
 	r.senders = append(r.senders, found...)
 	r.mu.Unlock()
@@ -195,7 +200,7 @@ func (r *run) do(t *testing.T, call func(*testing.T)) bool {
 	start := time.Now()
 	r.done = make(chan struct{})
 	var end ended
-	r.watch = label.Owner()
+	r.watch.Store(uint64(label.Owner()))
 	go r.call(t, call, &end)
 
 	timer := time.NewTimer(r.s.cfg.deadline)

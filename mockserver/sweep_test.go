@@ -141,6 +141,8 @@ var planted = []struct{ test, why string }{
 	{"Endless", "io.ReadAll of a body that never ends"},
 	{"Storm", "a retry without a limit"},
 	{"Transport", "a transport for each call keeps a connection for each"},
+	{"OverTLS", "the status alone, over TLS"},
+	{"OverHTTP2", "the status alone, over HTTP/2: what comes whole cannot show it, and the summary says so"},
 	{"Never", "a body is not closed after a good reply either"},
 	{"Mocked", "httpmock: there is no connection, the body alone shows it"},
 	{"MockedTimeout", "httpmock answers from a goroutine of its own"},
@@ -264,6 +266,9 @@ func TestSweepParallel(t *testing.T) {
 		{"MockedParallel", []string{"nginx-404-html"}, []string{"// LINE mocked-status"}},
 	} {
 		t.Run(c.test, func(t *testing.T) {
+			if c.test == "ParallelDial" && strings.HasPrefix(runtime.Version(), "go1.25") {
+				t.Skip("without labels in dumps, a connection without a goroutine may be taken for another scenario's: see Parallel")
+			}
 			t.Parallel()
 			out, passed := runSweep(t, "", c.test)
 			assert.False(t, passed, out)

@@ -79,7 +79,7 @@ func (r *run) own(all []goroutine.Goroutine) (out []goroutine.Goroutine) {
 func (r *run) labelled(g goroutine.Goroutine) bool {
 	v, _ := g.Label(label.Key)
 	id, _, ok := label.Parse(v)
-	return ok && id == r.watch && id != 0
+	return ok && id != 0 && uint64(id) == r.watch.Load()
 }
 
 // findSenders finds who may have sent the request that has just come: the goroutines that wait for a response of net/http's
@@ -116,7 +116,7 @@ func (r *run) findSenders() (found []sender) {
 			found = append(found, who)
 		}
 	}
-	if slices.ContainsFunc(found, func(s sender) bool { return s.own }) {
+	if len(clients) > 1 && slices.ContainsFunc(found, func(s sender) bool { return s.own }) {
 		found = slices.DeleteFunc(found, func(s sender) bool { return !s.own })
 	}
 	return found

@@ -72,9 +72,10 @@ func (f *folder) take(local, remote netip.AddrPort) *conn {
 // known to be another test's is left to it. A connection may be: a transport dials in the background, and what one test asked
 // for may first show in the next.
 //
-// What is known to be one's own (Sure) is left to its owner, when the other has sockets of its own that are known as well.
+// A socket that is surely one test's is not given to a goroutine that is surely another's.
 //
-// What is one's own comes first: a guess must not take what is somebody else's while there is another.
+// What is one's own comes first: a guess must not take what is somebody else's while there is another. Of others' it is one
+// that is not the reporting test's, or that is.
 func (f *folder) takeAny(b Blame, match func(*conn) bool) *conn {
 	var second *conn
 	for _, c := range f.conns {
@@ -84,7 +85,7 @@ func (f *folder) takeAny(b Blame, match func(*conn) bool) *conn {
 		case c.a.Blame.Other == b.Other && c.a.Blame.Test == b.Test:
 			c.taken = true
 			return c
-		case second == nil:
+		case second == nil, second.a.Blame.Other != b.Other && c.a.Blame.Other == b.Other:
 			second = c
 		}
 	}

@@ -24,7 +24,7 @@ type Blame struct {
 	Test     string   // the test, when it is known
 	Suspects []string // the tests that could have made it, when it is not
 	Other    bool     // somebody else's: it may explain resources, and is not reported
-	Sure     bool     // a connection's Test follows from whom it leads to; of a goroutine, all that Test dials is known in this way
+	Sure     bool     // of a socket, Test follows from whom it leads to; of a goroutine, from who last used its connection
 }
 
 // Goroutine is a goroutine that is new, or an older one whose connection was leased since.

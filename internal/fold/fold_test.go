@@ -241,3 +241,41 @@ func TestHangingDialHoldsItsSocket(t *testing.T) {
 	}
 	assert.Len(t, out.Leaks, 2)
 }
+
+// What is surely one test's is not explained by what is surely another's, and of two guesses the one that hides nothing is
+// made.
+func TestTakeAnySure(t *testing.T) {
+	mine := Blame{Test: "TestA/x", Sure: true}
+	other := Blame{Test: "TestA/y", Other: true, Sure: true}
+	guess := Blame{Test: "TestA/z", Other: true}
+	raw := func() Socket { return tcp(40, 80, "ESTABLISHED", mine) }
+	for _, c := range []struct {
+		name    string
+		in      Input
+		leaks   int
+		guessed bool
+	}{
+		{"surely another's", Input{Sockets: []Socket{raw()}, Goroutines: []Goroutine{loop(1, goroutine.RoleClientIdle, "0x1", other)}}, 1, false},
+		{"perhaps another's", Input{Sockets: []Socket{raw()}, Goroutines: []Goroutine{loop(1, goroutine.RoleClientIdle, "0x1", guess)}}, 0, true},
+		{"another's socket first", Input{Sockets: []Socket{raw(), tcp(41, 81, "ESTABLISHED", other)}, Goroutines: []Goroutine{loop(1, goroutine.RoleClientIdle, "0x1", guess)}}, 1, false},
+		{"its own", Input{Sockets: []Socket{raw()}, Goroutines: []Goroutine{loop(1, goroutine.RoleClientIdle, "0x1", mine)}}, 0, false},
+	} {
+		out := Fold(c.in)
+		assert.Len(t, out.Leaks, c.leaks, c.name)
+		assert.Equal(t, c.guessed, out.Guessed, c.name)
+	}
+}
+
+// A response that is not tracked names its connection as the dump does, each of those that are one entry.
+func TestPairs(t *testing.T) {
+	mine := Blame{Test: "TestA"}
+	out := Fold(Input{
+		Sockets: []Socket{tcp(40, 80, "ESTABLISHED", mine), tcp(41, 80, "ESTABLISHED", mine)},
+		Goroutines: []Goroutine{
+			loop(1, goroutine.RoleClientLeased, "0xc000", mine), loop(2, goroutine.RoleClientLeased, "0xc001, 0x1", mine),
+		},
+	})
+	leaks := report.Finish(out.Leaks)
+	assert.Len(t, leaks, 1)
+	assert.Equal(t, []string{"0xc000", "0xc001"}, leaks[0].Pairs)
+}

@@ -52,3 +52,34 @@ func ClaimedBy(addr netip.AddrPort) ID {
 	defer addrs.Unlock()
 	return addrs.by[addr]
 }
+
+// pairs knows, by what a dump calls them, the connections of net/http's transports on which a watch has sent a request to a
+// server of its own.
+var pairs struct {
+	sync.Mutex
+	by   map[string]ID
+	ring [Keep]string
+	next int
+}
+
+// ClaimConn says that the watch has sent the last request on the connection. It is known until Keep others have come.
+func ClaimConn(pair string, id ID) {
+	pairs.Lock()
+	defer pairs.Unlock()
+	if pairs.by == nil {
+		pairs.by = make(map[string]ID)
+	}
+	if _, known := pairs.by[pair]; !known {
+		delete(pairs.by, pairs.ring[pairs.next])
+		pairs.ring[pairs.next] = pair
+		pairs.next = (pairs.next + 1) % Keep
+	}
+	pairs.by[pair] = id
+}
+
+// ConnClaimedBy gives the watch that has sent the last request on the connection; 0 when it is not known.
+func ConnClaimedBy(pair string) ID {
+	pairs.Lock()
+	defer pairs.Unlock()
+	return pairs.by[pair]
+}

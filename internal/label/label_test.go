@@ -2,7 +2,9 @@ package label
 
 import (
 	"context"
+	"net/netip"
 	"runtime/pprof"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -61,4 +63,37 @@ func BenchmarkOwner(b *testing.B) {
 	for b.Loop() {
 		Owner()
 	}
+}
+
+// TestClaim: the last claim counts, and the oldest are forgotten.
+func TestClaim(t *testing.T) {
+	addr := func(port int) netip.AddrPort {
+		return netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), uint16(port))
+	}
+	assert.Equal(t, ID(0), ClaimedBy(addr(1)))
+	Claim(addr(1), 7)
+	Claim(addr(1), 8)
+	assert.Equal(t, ID(8), ClaimedBy(addr(1)))
+	listed := make(chan ID, 1)
+	Open(func() netip.AddrPort {
+		go func() {
+			done := Listing()
+			defer done()
+			listed <- ClaimedBy(addr(2))
+		}()
+		return addr(2)
+	}, 9)
+	assert.Equal(t, ID(9), <-listed, "a listing sees what was opened before it as claimed")
+	for i := range Keep {
+		Claim(addr(10+i), 1)
+	}
+	assert.Equal(t, ID(0), ClaimedBy(addr(1)))
+
+	ClaimConn("0xc000", 3)
+	ClaimConn("0xc000", 4)
+	assert.Equal(t, ID(4), ConnClaimedBy("0xc000"))
+	for i := range Keep {
+		ClaimConn(strconv.Itoa(i), 1)
+	}
+	assert.Equal(t, ID(0), ConnClaimedBy("0xc000"))
 }

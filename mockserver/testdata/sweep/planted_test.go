@@ -215,7 +215,7 @@ func decode(url string) error {
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusOK {
+	if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/json" {
 		resp.Body.Close()
 		return errStatus
 	}
@@ -610,3 +610,33 @@ func never(url string) error {
 }
 
 func TestNever(t *testing.T) { one(t, never, noStalls) }
+
+// ---- Over HTTP/2 a body that has come whole is given back by itself; one that has not holds its stream.
+
+func TestOverHTTP2(t *testing.T) {
+	c := *mockserver.New(t, mockserver.HTTP2()).Client()
+	c.Timeout = time.Minute
+	one(t, func(url string) error {
+		resp, err := c.Get(url) // LINE http2
+		if err != nil || resp.StatusCode != http.StatusOK {
+			return errStatus
+		}
+		return nil
+	}, mockserver.Serve(mockserver.HTTP2()), noStalls)
+}
+
+func TestOverTLS(t *testing.T) {
+	c := *mockserver.New(t, mockserver.TLS()).Client()
+	c.Timeout = time.Minute
+	one(t, func(url string) error {
+		resp, err := c.Get(url) // LINE tls
+		if err != nil {
+			return err
+		}
+		if resp.StatusCode != http.StatusOK {
+			return errStatus
+		}
+		drain(resp.Body)
+		return resp.Body.Close()
+	}, mockserver.Serve(mockserver.TLS()), noStalls)
+}

@@ -75,7 +75,7 @@ func TestMockedDecode(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		if resp.StatusCode != http.StatusOK {
+		if resp.StatusCode != http.StatusOK || resp.Header.Get("Content-Type") != "application/json" {
 			return resp.Body.Close()
 		}
 		var v struct{ Name string }
