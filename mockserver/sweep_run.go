@@ -70,12 +70,13 @@ type sender struct {
 }
 
 const (
-	maxSenders = 32                     // requests whose sender is looked for
-	freezeLate = 20                     // times the limit of requests, when the server stops to answer,
-	freezeSoon = 2                      // and when scenarios before had too many as well,
-	manyStorms = 3                      // as many of them
-	graceLong  = 250 * time.Millisecond // for a call to return when its server is closed,
-	graceShort = 50 * time.Millisecond  // and when its requests are not answered any more
+	maxSenders  = 32                     // requests whose sender is looked for
+	freezeLate  = 20                     // times the limit of requests, when the server stops to answer,
+	freezeSoon  = 2                      // and when scenarios before had too many as well,
+	manyStorms  = 3                      // as many of them
+	movesWithin = 50 * time.Millisecond  // the pause in which something must move for a call that is late
+	graceLong   = 250 * time.Millisecond // for a call to return when its server is closed,
+	graceShort  = 50 * time.Millisecond  // and when its requests are not answered any more
 )
 
 func newRun(s *sweep, t *testing.T, sc *sweepScenario) *run {
@@ -203,19 +204,7 @@ func (r *run) do(t *testing.T, call func(*testing.T)) bool {
 	r.watch.Store(uint64(label.Owner()))
 	go r.call(t, call, &end)
 
-	timer := time.NewTimer(r.s.cfg.deadline)
-	defer timer.Stop()
-	late := false
-	select {
-	case <-r.done:
-	case <-r.frozen:
-		late = true
-	case <-timer.C:
-		late = !r.isPaused()
-		if !late { // it calls t.Parallel, and goes on when the sweep is over
-			<-r.done
-		}
-	}
+	late := r.wait(start)
 	r.mu.Lock()
 	r.took += time.Since(start)
 	r.mu.Unlock()
@@ -238,6 +227,61 @@ func (r *run) do(t *testing.T, call func(*testing.T)) bool {
 	default:
 		return false
 	}
+}
+
+// wait waits for the call, and says whether it takes too long. As long as something still moves when the deadline comes, it
+// may take three times as long: a busy machine is no hang.
+func (r *run) wait(start time.Time) (late bool) {
+	d := r.s.cfg.deadline
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	for {
+		select {
+		case <-r.done:
+			return false
+		case <-r.frozen:
+			return true
+		case <-timer.C:
+		}
+		switch {
+		case r.isPaused(): // it calls t.Parallel, and goes on when the sweep is over
+			<-r.done
+			return false
+		case time.Since(start) > 3*d || !r.moves():
+			return true
+		}
+		timer.Reset(d / 4)
+	}
+}
+
+// moves says whether the call computes, or something is sent or read.
+func (r *run) moves() bool {
+	before := r.progress()
+	time.Sleep(movesWithin)
+	if r.progress() != before {
+		return true
+	}
+	g, ok := r.caller(goroutinesNow())
+	return ok && (g.State == "running" || g.State == "runnable")
+}
+
+// progress changes as long as requests come, and replies are read.
+func (r *run) progress() int64 {
+	r.mu.Lock()
+	n := int64(r.requests)
+	srv := r.srv
+	r.mu.Unlock()
+	if srv == nil {
+		return n
+	}
+	srv.mu.Lock()
+	conns := slices.Clone(srv.conns)
+	srv.mu.Unlock()
+	for _, c := range conns {
+		info, _ := c.snapshot()
+		n += info.Written
+	}
+	return n
 }
 
 // release lets requests that wait for an answer end without one.
