@@ -279,11 +279,17 @@ func TestTLSEnds(t *testing.T) {
 			srv := New(ft, TLS())
 			t.Cleanup(srv.Close)
 			srv.On("GET", "/").Reply(test.reply)
-			nc, tcp := dialTLS(t, srv)
+			// With TLS 1.2 the types of records can be seen.
+			cfg := srv.TLSClientConfig()
+			cfg.ServerName, cfg.MaxVersion = "localhost", tls.VersionTLS12
+			tcp := &recordTypes{TCPConn: dialServer(t, srv)}
+			nc := tls.Client(tcp, cfg)
 			fmt.Fprint(nc, get("/"))
 			_, err := io.ReadAll(nc)
 			if test.read == nil {
-				assert.NoError(t, err, "an end without close_notify is io.ErrUnexpectedEOF")
+				assert.NoError(t, err)
+				types := tcp.types()
+				assert.Equal(t, byte(21), types[len(types)-1], "close_notify is an alert, and the last record: %v", types)
 			} else {
 				assert.True(t, errors.Is(err, test.read) || isWindowsReset(err), "%v", err)
 			}
@@ -298,6 +304,26 @@ func TestTLSEnds(t *testing.T) {
 			assert.Empty(t, ft.failures())
 		})
 	}
+}
+
+// recordTypes is a connection that keeps what was read.
+type recordTypes struct {
+	*net.TCPConn
+	read []byte
+}
+
+func (c *recordTypes) Read(p []byte) (int, error) {
+	n, err := c.TCPConn.Read(p)
+	c.read = append(c.read, p[:n]...)
+	return n, err
+}
+
+// types gives the types of the TLS records.
+func (c *recordTypes) types() (types []byte) {
+	for b := c.read; len(b) >= 5; b = b[min(len(b), 5+int(b[3])<<8+int(b[4])):] {
+		types = append(types, b[0])
+	}
+	return types
 }
 
 // isWindowsReset: syscall.ECONNRESET has another value on Windows than what a socket gives.
