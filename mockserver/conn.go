@@ -67,6 +67,8 @@ type conn struct {
 	buf []byte      // that bodies are read into; nil until the first
 	h2  *http2.Conn // with HTTP/2
 
+	streams map[uint32]openStream // with HTTP/2, under mu; some may have ended
+
 	whole []byte // the body of the current request, where the server has handlers
 
 	mu        sync.Mutex

@@ -40,6 +40,9 @@ const (
 // connections on which no request came, which a client dials ahead, and those whose last reply had no body, which no
 // response can hold.
 //
+// Over HTTP/2 there is an entry for each stream that is open, "conn 3, stream 5: ...". A reply that was sent to its end
+// holds nothing there, closed or not, and is not listed.
+//
 // A nil c is srv.Client(). When c's transport has no CloseIdleConnections method, as a RoundTripper that wraps another
 // may not, its idle connections cannot be told from held ones: then the test fails and the result is nil.
 func (s *Server) Held(c *http.Client) []leakcheck.Leak {
@@ -146,7 +149,8 @@ func (s *Server) Suspects() []leakcheck.Leak {
 // heldConn is a connection that a client may hold.
 type heldConn struct {
 	Conn
-	stub string
+	stub   string
+	stream uint32 // of HTTP/2; the fields of the last request and reply are those of this stream
 }
 
 // held lists the connections that a response can hold, if they are not idle. net/http has a connection back before the caller
@@ -156,8 +160,15 @@ func (s *Server) held() []heldConn {
 	more := s.unsaid()
 	for _, c := range s.Conns() {
 		switch m := more[c.ID]; {
+		case c.Proto == "HTTP/2.0":
+			for _, o := range m.streams {
+				h := heldConn{c, o.stub, o.s.ID()}
+				h.LastRequest, h.LastStatus = o.request, o.status
+				h.LastReply, h.LastFraming, h.LastBody, h.LastSent = o.reply, o.framing, o.body, time.Time{}
+				out = append(out, h)
+			}
 		case c.State == ConnActive, (c.State == ConnIdle || c.State == ConnClosing) && !m.bodiless:
-			out = append(out, heldConn{c, m.stub})
+			out = append(out, heldConn{c, m.stub, 0})
 		}
 	}
 	return out
@@ -167,6 +178,7 @@ func (s *Server) held() []heldConn {
 type unsaid struct {
 	stub     string
 	bodiless bool
+	streams  []openStream
 }
 
 func (s *Server) unsaid() map[int]unsaid {
@@ -176,7 +188,7 @@ func (s *Server) unsaid() map[int]unsaid {
 	more := make(map[int]unsaid, len(conns))
 	for _, c := range conns {
 		c.mu.Lock()
-		more[c.info.ID] = unsaid{c.stub, c.bodiless}
+		more[c.info.ID] = unsaid{c.stub, c.bodiless, c.openStreams()}
 		c.mu.Unlock()
 	}
 	return more
@@ -185,28 +197,31 @@ func (s *Server) unsaid() map[int]unsaid {
 func signature(held []heldConn) string {
 	var b strings.Builder
 	for _, h := range held {
-		fmt.Fprintln(&b, h.ID, h.State, h.Requests, h.LastSent)
+		fmt.Fprintln(&b, h.ID, h.stream, h.State, h.Requests, h.LastSent)
 	}
 	return b.String()
 }
 
 // what says which connection it is, and what was sent on it.
 func (h heldConn) what(now time.Time) string {
-	request := h.LastRequest
+	request, name := h.LastRequest, fmt.Sprintf("conn %d", h.ID)
+	if h.stream != 0 {
+		name += fmt.Sprintf(", stream %d", h.stream)
+	}
 	if request == "" {
 		request = "a request that could not be read"
 	}
 	switch {
 	case h.Requests == 0:
-		return fmt.Sprintf("conn %d: a request that has not come to its end", h.ID)
+		return name + ": a request that has not come to its end"
 	case h.LastReply == "":
-		return fmt.Sprintf("conn %d: %s, not answered yet", h.ID, request)
+		return fmt.Sprintf("%s: %s, not answered yet", name, request)
 	case h.LastSent.IsZero():
-		return fmt.Sprintf("conn %d: %s %d %s %d B, not sent to its end", h.ID, request, h.LastStatus, h.LastReply, h.LastBody)
+		return fmt.Sprintf("%s: %s %d %s %d B, not sent to its end", name, request, h.LastStatus, h.LastReply, h.LastBody)
 	case h.State == ConnActive:
-		return fmt.Sprintf("conn %d: a request that has not come to its end, after %s", h.ID, request)
+		return fmt.Sprintf("%s: a request that has not come to its end, after %s", name, request)
 	}
-	return fmt.Sprintf("conn %d: %s %d %s %d B, sent %d ms ago", h.ID, request, h.LastStatus, h.LastReply, h.LastBody, now.Sub(h.LastSent).Milliseconds())
+	return fmt.Sprintf("%s: %s %d %s %d B, sent %d ms ago", name, request, h.LastStatus, h.LastReply, h.LastBody, now.Sub(h.LastSent).Milliseconds())
 }
 
 func (h heldConn) leak(test string, now time.Time) leakcheck.Leak {
@@ -227,6 +242,9 @@ func (h heldConn) leak(test string, now time.Time) leakcheck.Leak {
 		leak.State = fmt.Sprintf("open on both sides; the body is framed by %s", framedBy(h.LastFraming))
 	case ConnClosing:
 		leak.State = fmt.Sprintf("the server has ended it, and the client is in CLOSE_WAIT; the body is framed by %s", framedBy(h.LastFraming))
+	}
+	if h.stream != 0 {
+		leak.Holds = []string{fmt.Sprintf("a stream of the connection %s → the server, and the connection", h.RemoteAddr)}
 	}
 	leak.Fingerprint = h.fingerprint(leak.Kind, "held", test)
 	if l := h.lease(); l != nil {
@@ -264,7 +282,11 @@ func (h heldConn) lease() *lease.Lease {
 		return nil
 	}
 	for _, l := range lease.Live.All(nil) {
-		local := l.Info().Local
+		info := l.Info()
+		if h.stream != 0 && !strings.Contains(info.Summary, " "+h.LastRequest+" ") {
+			continue // another stream's
+		}
+		local := info.Local
 		if l.Now() == lease.Held && local.Port() == client.Port() && local.Addr().Unmap() == client.Addr().Unmap() {
 			return l
 		}

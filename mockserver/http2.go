@@ -2,8 +2,10 @@ package mockserver
 
 import (
 	"errors"
+	"maps"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,6 +126,60 @@ func (c *conn) malformed(fields []http2.Field, err error) {
 		}
 	}
 	c.begin(rec)
+}
+
+// openStream is a stream and what came on it and goes out.
+type openStream struct {
+	s                    *http2.Stream
+	request, stub, reply string
+	status               int
+	framing              Framing
+	body                 int64
+}
+
+// started notes the request of a stream, and forgets those that have ended.
+func (c *conn) started(s *http2.Stream, rec Request) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, old := range c.streams {
+		if streamEnded(old.s) {
+			delete(c.streams, id)
+		}
+	}
+	if c.streams == nil {
+		c.streams = map[uint32]openStream{}
+	}
+	c.streams[s.ID()] = openStream{s: s, request: rec.Method + " " + rec.Path, stub: rec.Stub, status: rec.Status}
+}
+
+// replied notes the reply of a stream.
+func (c *conn) replied(s *http2.Stream, r Reply, sh shape) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o, ok := c.streams[s.ID()]; ok {
+		o.reply, o.framing, o.body = r.String(), sh.framing, int64(len(sh.body))
+		c.streams[s.ID()] = o
+	}
+}
+
+// openStreams lists the streams that have not ended, in the order of their numbers. It wants mu.
+func (c *conn) openStreams() []openStream {
+	var open []openStream
+	for _, id := range slices.Sorted(maps.Keys(c.streams)) {
+		if o := c.streams[id]; !streamEnded(o.s) {
+			open = append(open, o)
+		}
+	}
+	return open
+}
+
+func streamEnded(s *http2.Stream) bool {
+	select {
+	case <-s.Done():
+		return true
+	default:
+		return false
+	}
 }
 
 // counted counts what is written. It counts before, so that a client which has read a reply finds it counted.

@@ -336,6 +336,42 @@ func TestHTTP2Leakcheck(t *testing.T) {
 	}
 }
 
+// TestHTTP2Held: what the server's own side shows of a client that leaks streams.
+func TestHTTP2Held(t *testing.T) {
+	srv := New(t, HTTP2())
+	srv.On("GET", "/small").Reply(ALB(403))
+	srv.On("GET", "/stall/{n}").Reply(Text(403, "0123456789").Fault(StallAfter(4)))
+	srv.On("GET", "/large").Reply(Text(200, strings.Repeat("x", 8<<20)))
+	ft := &fakeT{}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: srv.TLSClientConfig(), ForceAttemptHTTP2: true}}
+	httpcheck.Verify(ft, client)
+	assert.Empty(t, srv.Held(client))
+	var leaked []io.Closer
+	for _, path := range []string{"/stall/1", "/small", "/large", "/stall/2", "/small"} {
+		resp, err := client.Get(srv.URL + path)
+		require.NoError(t, err)
+		leaked = append(leaked, resp.Body)
+	}
+	assert.Empty(t, srv.Suspects())
+	var got []string
+	for _, l := range srv.Held(client) {
+		assert.Equal(t, leakcheck.HTTPResponse, l.Kind)
+		assert.Equal(t, "client.Get(srv.URL + path)", strings.TrimPrefix(strings.TrimSpace(l.Site.Source), "resp, err := "))
+		require.Len(t, l.Holds, 1)
+		assert.Contains(t, l.Holds[0], "a stream of the connection 127.0.0.1:")
+		got = append(got, l.Summary)
+	}
+	assert.Equal(t, []string{
+		"conn 1, stream 1: GET /stall/1 403 Text(403).Fault(StallAfter(4)) 10 B, not sent to its end, the client still holds it",
+		"conn 1, stream 5: GET /large 200 Text(200) 8388608 B, not sent to its end, the client still holds it",
+		"conn 1, stream 7: GET /stall/2 403 Text(403).Fault(StallAfter(4)) 10 B, not sent to its end, the client still holds it",
+	}, got)
+	for _, b := range leaked {
+		b.Close()
+	}
+	assert.Empty(t, srv.Held(client))
+}
+
 // TestTLSLeakcheck: the same over HTTP/1.1 with TLS, where an unclosed small body is seen.
 func TestTLSLeakcheck(t *testing.T) {
 	srv := New(t, TLS())

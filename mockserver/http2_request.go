@@ -75,6 +75,7 @@ func (c *conn) answerStream(s *http2.Stream) {
 		rec.Status = 0 // no status is sent, or the handler will choose it
 	}
 	c.begin(rec)
+	c.started(s, rec)
 	c.srv.received(rec, fail)
 	if d := c.srv.delay(reply); d > 0 && !w.pause(d) {
 		return

@@ -53,7 +53,9 @@ func (w *streamWire) play(r Reply) {
 
 func (w *streamWire) use(r Reply) {
 	w.reply, w.v = r, r.view(w.to, time.Now())
-	w.c.note(r, r.plan(w.to))
+	sh := r.plan(w.to)
+	w.c.note(r, sh)
+	w.c.replied(w.s, r, sh)
 	w.at, w.piece, w.left = 0, 0, 0
 }
 
