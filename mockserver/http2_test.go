@@ -33,6 +33,8 @@ func TestHTTP2Wire(t *testing.T) {
 	}{
 		{"page", "names in lower case, neither Connection nor a reason", "GET", ALB(403), "DATA"},
 		{"page that closes the connection", "GOAWAY is what HTTP/2 has for Connection: close", "GET", ALB(400), "FIN"},
+		{"headers that HTTP/2 has not", "a client takes such a reply for malformed", "GET",
+			page.Header("Connection", "Upgrade").Header("Upgrade", "h2c").Header("Keep-Alive", "timeout=5").Header("Proxy-Connection", "x"), "DATA"},
 		{"ContentLength", "the body's last frame ends the stream", "GET", page, "DATA"},
 		{"Chunked", "no length, and no Transfer-Encoding", "GET", page.Framing(Chunked), "DATA"},
 		{"ChunkedLate", "the end comes in a frame of its own", "GET", page.Framing(ChunkedLate), "DATA 1  END"},
