@@ -100,7 +100,7 @@ func Repeat(n int) SweepOption {
 }
 
 // Deadline is how long one call may take, 2 s when it is not given. One that has not returned then is reported as a hang; but
-// as long as it computes, sends or reads, it may take three times as long, so that a busy machine is no hang.
+// as long as it computes, sends or reads, it may take five times as long, so that a busy machine is no hang.
 func Deadline(d time.Duration) SweepOption {
 	return func(c *sweepConfig) {
 		if d <= 0 {

@@ -74,7 +74,9 @@ const (
 	freezeLate  = 20                     // times the limit of requests, when the server stops to answer,
 	freezeSoon  = 2                      // and when scenarios before had too many as well,
 	manyStorms  = 3                      // as many of them
-	movesWithin = 50 * time.Millisecond  // the pause in which something must move for a call that is late
+	moreTime    = 5                      // times the deadline, for a call that moves
+	movesLooks  = 3                      // how often it is looked whether it does,
+	movesWithin = 30 * time.Millisecond  // with a pause of this
 	graceLong   = 250 * time.Millisecond // for a call to return when its server is closed,
 	graceShort  = 50 * time.Millisecond  // and when its requests are not answered any more
 )
@@ -230,7 +232,7 @@ func (r *run) do(t *testing.T, call func(*testing.T)) bool {
 }
 
 // wait waits for the call, and says whether it takes too long. As long as something still moves when the deadline comes, it
-// may take three times as long: a busy machine is no hang.
+// may take five times as long: a busy machine is no hang.
 func (r *run) wait(start time.Time) (late bool) {
 	d := r.s.cfg.deadline
 	timer := time.NewTimer(d)
@@ -247,22 +249,23 @@ func (r *run) wait(start time.Time) (late bool) {
 		case r.isPaused(): // it calls t.Parallel, and goes on when the sweep is over
 			<-r.done
 			return false
-		case time.Since(start) > 3*d || !r.moves():
+		case time.Since(start) > moreTime*d || !r.moves():
 			return true
 		}
 		timer.Reset(d / 4)
 	}
 }
 
-// moves says whether the call computes, or something is sent or read.
+// moves says whether the call computes, or something is sent or read for it.
 func (r *run) moves() bool {
-	before := r.progress()
-	time.Sleep(movesWithin)
-	if r.progress() != before {
-		return true
+	for range movesLooks {
+		before := r.progress()
+		time.Sleep(movesWithin)
+		if r.progress() != before || r.computes() {
+			return true
+		}
 	}
-	g, ok := r.caller(goroutinesNow())
-	return ok && (g.State == "running" || g.State == "runnable")
+	return false
 }
 
 // progress changes as long as requests come, and replies are read.

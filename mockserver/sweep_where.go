@@ -82,6 +82,15 @@ func (r *run) labelled(g goroutine.Goroutine) bool {
 	return ok && id != 0 && uint64(id) == r.watch.Load()
 }
 
+// computes says whether a goroutine of the call, or one of a connection of net/http's, has a processor or waits for one.
+func (r *run) computes() bool {
+	var d goroutine.Dumper
+	dump := d.DumpLabels()
+	moving := func(g goroutine.Goroutine) bool { return g.State == "running" || g.State == "runnable" }
+	return slices.ContainsFunc(parseAll(dump, [][]byte{[]byte("net/http.(*persistConn).readLoop")}), moving) ||
+		slices.ContainsFunc(r.own(parseAll(dump, nil)), moving)
+}
+
 // findSenders finds who may have sent the request that has just come: the goroutines that wait for a response of net/http's
 // client. Those of others are among them, where a goroutine sends that was there before; which connection is whose is told
 // by the connection.

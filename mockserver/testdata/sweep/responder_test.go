@@ -39,7 +39,7 @@ func mockedStatus(c *http.Client, closes bool) error {
 }
 
 func TestMocked(t *testing.T) {
-	mocked(t, func(c *http.Client) error { return mockedStatus(c, false) }, mockserver.Without("stall-*"))
+	mocked(t, func(c *http.Client) error { return mockedStatus(c, false) }, noStalls)
 }
 
 func TestMockedFixed(t *testing.T) {
@@ -54,7 +54,7 @@ func TestMockedTimeout(t *testing.T) {
 	mocked(t, func(c *http.Client) error {
 		c.Timeout = time.Minute
 		return mockedStatus(c, false)
-	}, mockserver.Without("stall-*"))
+	}, noStalls)
 }
 
 // A body that is read to its end must be closed as well: what a mock gives says nothing of what a transport would do.
@@ -66,7 +66,7 @@ func TestMockedDrained(t *testing.T) {
 		}
 		_, err = io.ReadAll(io.LimitReader(resp.Body, limit))
 		return err
-	}, mockserver.Without("stall-*", "fault-endless-*"))
+	}, mockserver.Without("stall-*", "fault-huge-header", "fault-endless-*"))
 }
 
 func TestMockedDecode(t *testing.T) {
@@ -83,7 +83,7 @@ func TestMockedDecode(t *testing.T) {
 			return err
 		}
 		return resp.Body.Close()
-	}, mockserver.Without("stall-*"))
+	}, noStalls)
 }
 
 func TestMockedHang(t *testing.T) {
@@ -152,9 +152,9 @@ func (f roundTripper) RoundTrip(req *http.Request) (*http.Response, error) { ret
 
 func TestMockedParallel(t *testing.T) {
 	mockserver.SweepResponder(t, func(t *testing.T, respond func(*http.Request) (*http.Response, error)) {
-		c := &http.Client{Transport: roundTripper(respond), Timeout: timeout}
+		c := &http.Client{Transport: roundTripper(respond), Timeout: time.Minute}
 		if err := mockedStatus(c, !in(t, "nginx-404-html")); errors.Is(err, errStatus) && !in(t, "nginx-404-html") {
 			t.Error(err)
 		}
-	}, mockserver.Parallel(8))
+	}, mockserver.Parallel(8), noStalls)
 }
