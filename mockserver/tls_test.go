@@ -362,9 +362,22 @@ func TestTLSIdleTimeout(t *testing.T) {
 	}
 }
 
-// TestTLSClose: Close does not wait for a client that does not read.
+// TestTLSClose: Close does not wait for a client that does not read. So it says nothing to an idle one either.
 func TestTLSClose(t *testing.T) {
 	t.Parallel()
+	srv := New(t, TLS())
+	srv.On("GET", "/").Reply(Text(200, "ok"))
+	cfg := srv.TLSClientConfig()
+	cfg.ServerName, cfg.MaxVersion = "localhost", tls.VersionTLS12
+	tcp := &recordTypes{TCPConn: dialServer(t, srv)}
+	idle := tls.Client(tcp, cfg)
+	fmt.Fprint(idle, get("/"))
+	_, err := io.ReadFull(idle, make([]byte, 10))
+	require.NoError(t, err)
+	srv.Close()
+	io.Copy(io.Discard, idle)
+	assert.NotContains(t, tcp.types(), byte(21), "close_notify")
+
 	for _, opt := range []Option{TLS(), HTTP2()} {
 		ft := &fakeT{}
 		srv := New(ft, opt)
