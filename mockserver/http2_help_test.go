@@ -84,6 +84,7 @@ func (p *h2peer) upTo(prefix string) string {
 	p.t.Helper()
 	last := ""
 	all := p.until(func(line string) bool { last = line; return strings.HasPrefix(line, prefix) })
+	require.True(p.t, strings.HasPrefix(last, prefix), "no %s in:\n%s", prefix, all)
 	return all + last + "\n"
 }
 
