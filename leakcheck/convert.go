@@ -76,6 +76,12 @@ func fromPublic(l Leak, p probedID, b fold.Blame) report.Leak {
 	for _, f := range l.Stack {
 		r.Stack = append(r.Stack, fromFrame(f))
 	}
+	if c, ok := p.probe.(counter); ok {
+		if c.CountsLeases() {
+			r.Class = classCounted
+		}
+		r.Unknown = "only their number is known"
+	}
 	r.All = r.Stack
 	return r
 }

@@ -53,11 +53,13 @@
 //   - Idle connections that a transport or a server keeps for the next request. They are told from leased ones by what their
 //     goroutines do, and not by a list of names to ignore. Sockets without a goroutine, while a sql.DB is open, may be its
 //     idle connections: they are logged. A driver's own goroutine for each connection is reported: open the pool, and ping it,
-//     before Verify, or set it aside with Ignore.
+//     before Verify, or set it aside with Ignore. With a pool that is tracked (package dbcheck) none of this is needed: what
+//     belongs to it is known.
 //   - The goroutines of the testing package, of -cpuprofile, -trace, fuzzing and signal.Notify.
 //   - A body that was read to EOF and not closed: net/http has its connection back. It is logged, because the next caller may
 //     stop reading earlier. httpcheck.Verify fails a test for it.
-//   - Memory, files (they are listed nowhere but in /proc), timers without a goroutine, and statements of a sql.DB.
+//   - Memory, files (they are listed nowhere but in /proc), timers without a goroutine, and statements of a sql.DB
+//     that is not tracked.
 //
 // # Whose it is
 //

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/leakgate/leakgate/internal/callsite"
+	"github.com/leakgate/leakgate/internal/dbpool"
 	"github.com/leakgate/leakgate/internal/fold"
 	"github.com/leakgate/leakgate/internal/goroutine"
 	"github.com/leakgate/leakgate/internal/label"
@@ -78,19 +79,26 @@ func allSockets() (out []socket.Ref) {
 
 // newLeases lists the tracked leases taken since the watch began: of all pools, or of those that the probes name.
 func (w *watch) newLeases() []*lease.Lease {
-	every := w.wants(HTTPResponse)
+	every := make(map[string]bool)
+	for kind, tells := range toldBy {
+		every[kind] = slices.ContainsFunc(tells, w.wants)
+	}
 	pools := make(map[*lease.Pool]bool)
 	for _, ps := range w.probes {
 		if p, ok := ps.probe.(leaser); ok {
 			pools[p.LeasePool()] = true
 		}
 	}
-	if !every && len(pools) == 0 {
-		return nil
-	}
 	return lease.Live.All(func(l *lease.Lease) bool {
-		return l.ID() > w.base.leases && (every || pools[l.Pool()])
+		return l.ID() > w.base.leases && (every[l.Pool().Kind()] || pools[l.Pool()])
 	})
+}
+
+// toldBy says which kinds are told from the leases of a kind of pool.
+var toldBy = map[string][]Kind{
+	string(HTTPConn): {HTTPResponse},
+	string(SQLConn):  {SQLRows, SQLTx, SQLConn},
+	string(SQLStmt):  {SQLStmt},
 }
 
 // leaser is a probe of this module whose resources are tracked leases: the check explains them with all it knows.
@@ -180,6 +188,9 @@ func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.
 	}
 	in.ConnOf = roundtrip.ConnOf
 	in.SQLOpen = sqlOpen
+	for _, p := range dbpool.All() {
+		in.Pools = append(in.Pools, fold.Pool{View: p, New: p.ID > w.base.leases})
+	}
 	return in
 }
 
@@ -236,7 +247,7 @@ func (w *watch) blameLeased(f found, unknown fold.Blame) fold.Blame {
 }
 
 func (w *watch) blameLease(l *lease.Lease, unknown fold.Blame) fold.Blame {
-	if w.cfg.instead { // the client was given to this test
+	if w.cfg.instead && l.Pool().Kind() == string(HTTPConn) { // the client was given to this test
 		return fold.Blame{Test: w.name}
 	}
 	if id := l.Test(); id != 0 {
@@ -316,6 +327,7 @@ func (w *watch) explain(s *sight, probed []probedID) {
 			leaks = append(leaks, fromPublic(l, p, b))
 		}
 	}
+	leaks = foldCounted(leaks)
 	ignored := make(map[string]int)
 	keep := leaks[:0]
 	for _, l := range leaks {

@@ -24,6 +24,7 @@ type config struct {
 	waitSet bool
 	rules   []*rule
 	limits  []limit
+	follow  []follower
 	goleak  []goleak.Option
 	openers int
 	errs    []error
@@ -203,5 +204,16 @@ func Fail(err error) Option {
 			err = errors.New("leakcheck.Fail: nil error")
 		}
 		c.errs = append(c.errs, err)
+	}
+}
+
+// Join makes one option of several. Nil ones are left out.
+func Join(opts ...Option) Option {
+	return func(c *config) {
+		for _, o := range opts {
+			if o != nil {
+				o(c)
+			}
+		}
 	}
 }

@@ -76,7 +76,7 @@ func (w *watch) verify() {
 
 	s := w.lookSure()
 	switch {
-	case s.clean() && len(w.meters) == 0:
+	case s.clean() && len(w.meters) == 0 && len(w.ends) == 0:
 	case t.Failed() && !w.erred || panicking():
 		w.excuse(s)
 	default:
@@ -93,7 +93,7 @@ func (w *watch) judgeAndReport(s sight) {
 	if len(o.leaks) > 0 {
 		w.prove(&o)
 	}
-	o.leaks = report.Finish(append(o.leaks, w.judge()...))
+	o.leaks = report.Finish(slices.Concat(o.leaks, w.judge(), w.endFollowers()))
 	w.postpone(o.unknown)
 	registry.claim(o.excused) // what is ignored here is not for Main or the test around this one to report
 	for _, l := range o.leaks {

@@ -29,6 +29,7 @@ type watch struct {
 	base   baseline
 	probes []*probeState
 	meters []func() []Usage
+	ends   []ending // of what follows the test
 	goleak *goleakFilter
 
 	// Who else ran. Guarded by registry.mu.
@@ -87,7 +88,7 @@ func begin(name string, t TB, cfg *config, mark bool) *watch {
 		w.unseen("child processes are not looked at", err)
 	}
 	for _, p := range cfg.probes {
-		if !cfg.wants(kindOf(p)) {
+		if !cfg.wantsProbe(p) {
 			continue
 		}
 		ps := &probeState{probe: p, held: make(map[uint64]bool)}
@@ -102,6 +103,7 @@ func begin(name string, t TB, cfg *config, mark bool) *watch {
 		w.probes = append(w.probes, ps)
 	}
 	w.meter()
+	w.startFollowers()
 	if len(cfg.goleak) > 0 {
 		if goroutines.me().Bubble == 0 {
 			w.goleak = newGoleakFilter(cfg.goleak)
@@ -139,6 +141,7 @@ func (w *watch) lists(k Kind) bool {
 
 // end stops the watch; it must be called once, on the goroutine that began it.
 func (w *watch) end() {
+	w.endFollowers()
 	registry.leave(w)
 	lease.Live.Unwatch(w.id)
 	if w.unmark != nil {

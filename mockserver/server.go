@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/leakgate/leakgate/leakcheck"
+
+	"github.com/leakgate/leakgate/internal/outbound"
 )
 
 // TB is the part of a test that the server needs; *testing.T, *testing.B, *testing.F and GinkgoT() have it. When t has
@@ -307,6 +309,9 @@ func (s *Server) record(r Request) {
 
 // received tells whoever wants to know of a request that was recorded, and the test what is wrong with it.
 func (s *Server) received(r Request, fail []string) {
+	if outbound.Calls.Active() {
+		outbound.Calls.Tell(outbound.Call{What: r.Method + " " + r.Path, Arrived: true})
+	}
 	if f := s.cfg.onRequest; f != nil {
 		f(r)
 	}

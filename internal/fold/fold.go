@@ -72,6 +72,8 @@ type Input struct {
 	ConnOf func(goroutine uint64) (roundtrip.Conn, bool)
 	// SQLOpen says whether the process has a database/sql pool open that was there before; it may be nil.
 	SQLOpen func() bool
+	// Pools are the database pools that are tracked.
+	Pools []Pool
 	// Openers is how many database/sql pools are known and explain a connectionOpener each.
 	Openers int
 }
@@ -99,6 +101,8 @@ func Fold(in Input) Output {
 	f := &folder{in: in}
 	f.connect()
 	f.leases()
+	f.databaseLeases()
+	f.databasePools()
 	f.reserve()
 	f.untracked()
 	f.streams()

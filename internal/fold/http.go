@@ -36,6 +36,9 @@ const (
 // leases are the surest evidence: each names its line, its connection and the goroutine that reads it.
 func (f *folder) leases() {
 	for _, l := range f.in.Leases {
+		if strings.HasPrefix(l.Info.Kind, "sql-") {
+			continue // see databaseLeases
+		}
 		if l.Blame.Other {
 			if l.Now == lease.Held {
 				f.connection(l)

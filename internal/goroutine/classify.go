@@ -1,6 +1,7 @@
 package goroutine
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/leakgate/leakgate/internal/callsite"
@@ -323,4 +324,19 @@ func PairKey(g *Goroutine) string {
 		return ""
 	}
 	return arg
+}
+
+// FirstPointer reads the first of a frame's arguments as an address: "0xc000126d80, {0x1?, 0x2?}". It gives 0 when that is
+// no number.
+func FirstPointer(args string) uint64 {
+	arg, _, _ := strings.Cut(args, ",")
+	digits, found := strings.CutPrefix(strings.TrimSuffix(arg, "?"), "0x")
+	if !found {
+		return 0
+	}
+	n, err := strconv.ParseUint(digits, 16, 64)
+	if err != nil {
+		return 0
+	}
+	return n
 }

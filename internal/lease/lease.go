@@ -48,6 +48,11 @@ type Info struct {
 	Remote   netip.AddrPort // peer's address of the connection below
 	LoopID   uint64         // goroutine that runs the connection; 0 when not known
 	Protocol string         // "HTTP/1.1", "HTTP/2.0", ...
+
+	// Of leases of a database.
+	Txs    int    // transactions that are open on it, each with a goroutine of database/sql
+	Rows   int    // rows that may be open on it, each with such a goroutine when its context can be cancelled
+	Within uint64 // the lease that this one is a part of while that one is held; 0 for none
 }
 
 // Owner describes leases of one kind.
@@ -86,6 +91,9 @@ func (l *Lease) Pool() *Pool { return l.pool.Load() }
 
 // Test is the watch that the lease was taken under, 0 when not known.
 func (l *Lease) Test() label.ID { return l.test }
+
+// Owner describes the lease.
+func (l *Lease) Owner() Owner { return l.owner }
 
 // Taken is when the lease was taken.
 func (l *Lease) Taken() time.Time { return l.taken }
@@ -247,6 +255,21 @@ func (p *Pool) Take(l *Lease, owner Owner, skip int) { p.TakeFor(label.Owner(), 
 
 // TakeFor is Take for a watch that the caller has found out already.
 func (p *Pool) TakeFor(id label.ID, l *Lease, owner Owner, skip int) {
+	p.take(id, l, owner, skip+1, nil)
+}
+
+// TakeCounted is TakeFor for a pool where every lease is a request. reused says that what is lent has served another
+// before.
+func (p *Pool) TakeCounted(id label.ID, l *Lease, owner Owner, skip int, reused bool) {
+	p.take(id, l, owner, skip+1, func(y *tally) {
+		y.requests++
+		if reused {
+			y.reused++
+		}
+	})
+}
+
+func (p *Pool) take(id label.ID, l *Lease, owner Owner, skip int, count func(*tally)) {
 	l.depth = runtime.Callers(skip+2, l.pcs[:])
 	l.owner = owner
 	l.test = id
@@ -259,9 +282,15 @@ func (p *Pool) TakeFor(id label.ID, l *Lease, owner Owner, skip int) {
 	l.pool.Store(p)
 	t.link(l)
 	p.leased()
+	if count != nil {
+		count(&p.total)
+	}
 	if y := l.watch; y != nil {
 		y.leased++
 		y.peak = max(y.peak, y.leased)
+		if count != nil {
+			count(y)
+		}
 	}
 	sweep := t.n > max(t.sweepAt, firstSweep) && t.watching.Load() == 0
 	if sweep {

@@ -195,13 +195,9 @@ func (r *response) Info() lease.Info {
 		Kind: Kind, Local: conn.local, Remote: conn.remote, LoopID: conn.loop, Protocol: r.proto,
 		Code: CodeUnclosed, Hint: "defer resp.Body.Close()", State: r.progress(),
 	}
-	method := r.method
-	if method == "" {
-		method = http.MethodGet
-	}
-	what := fmt.Sprintf("response body of %s %s (%s)", method, r.target(), r.answer())
+	what := fmt.Sprintf("response body of %s (%s)", r.asked(), r.answer())
 	if r.status == http.StatusSwitchingProtocols {
-		what = fmt.Sprintf("connection after %s %s (%s)", method, r.target(), r.answer())
+		what = fmt.Sprintf("connection after %s (%s)", r.asked(), r.answer())
 	}
 	if r.Now() == lease.Held {
 		info.Summary = what + " was never closed"
@@ -232,6 +228,15 @@ func (r *response) Info() lease.Info {
 		info.Note = "net/http has the connection back, because the body was read to its end; an early return or a longer body would keep it"
 	}
 	return info
+}
+
+// asked is the method and the target of the request.
+func (r *response) asked() string {
+	method := r.method
+	if method == "" {
+		method = http.MethodGet
+	}
+	return method + " " + r.target()
 }
 
 func (r *response) target() string {

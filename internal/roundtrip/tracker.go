@@ -12,6 +12,7 @@ import (
 
 	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/lease"
+	"github.com/leakgate/leakgate/internal/outbound"
 )
 
 // ConnKind is the kind of connection that a tracker's pool lends.
@@ -55,6 +56,9 @@ func (k *Tracker) Do(req *http.Request, next http.RoundTripper, skip int) (*http
 		r.mark.Context = httptrace.WithClientTrace(ctx, &r.trace) // the caller's hooks are added to ours
 	}
 
+	if outbound.Calls.Active() {
+		outbound.Calls.Tell(outbound.Call{What: r.asked()})
+	}
 	sent := req.WithContext(&r.mark)
 	resp, err := next.RoundTrip(sent)
 	r.mark.over.Store(true)

@@ -1,0 +1,141 @@
+// Package dbpool knows the database pools that are tracked: where each was made, which connections it has open, and how
+// to tell its goroutines from others. So whatever belongs to a pool can be explained by it.
+//
+// It keeps no pool alive, and uses the standard library alone.
+package dbpool
+
+import (
+	"net/netip"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"weak"
+)
+
+// Ends are the two ends of a connection, as far as the driver's connection shows them.
+type Ends struct {
+	Local, Remote netip.AddrPort
+}
+
+// Pool is one tracked pool.
+type Pool struct {
+	id  uint64
+	pcs []uintptr
+
+	mu     sync.Mutex
+	db     func() uintptr
+	types  []string
+	driver string
+	conns  map[uint64]Ends
+}
+
+// View is what is known of a pool at one moment.
+type View struct {
+	ID     uint64    // from the same numbers as leases, so that a higher one is newer
+	DB     uintptr   // address of the sql.DB; 0 when it is not known, or gone
+	Gone   bool      // the sql.DB was known and is gone
+	PCs    []uintptr // stack that made the pool
+	Driver string    // import path of the driver, without what follows the module in it; "" when there was no connection
+	Types  []string  // types of the driver, as functions are named after them: "example.com/driver.(*conn)"
+	Conns  []Ends    // connections that are open
+}
+
+var registry struct {
+	sync.Mutex
+	pools []weak.Pointer[Pool]
+}
+
+// New registers a pool for as long as it is referred to.
+func New(id uint64, pcs []uintptr) *Pool {
+	p := &Pool{id: id, pcs: pcs, conns: make(map[uint64]Ends)}
+	key := weak.Make(p)
+	registry.Lock()
+	registry.pools = append(registry.pools, key)
+	registry.Unlock()
+	runtime.AddCleanup(p, func(key weak.Pointer[Pool]) {
+		registry.Lock()
+		defer registry.Unlock()
+		registry.pools = slices.DeleteFunc(registry.pools, func(k weak.Pointer[Pool]) bool { return k == key })
+	}, key)
+	return p
+}
+
+// All lists the pools, the oldest first.
+func All() []View {
+	registry.Lock()
+	pools := slices.Clone(registry.pools)
+	registry.Unlock()
+	out := make([]View, 0, len(pools))
+	for _, k := range pools {
+		if p := k.Value(); p != nil {
+			out = append(out, p.View())
+		}
+	}
+	return out
+}
+
+// View is what is known of the pool now.
+func (p *Pool) View() View {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	v := View{ID: p.id, PCs: p.pcs, Driver: p.driver, Types: p.types}
+	if p.db != nil {
+		v.DB = p.db()
+		v.Gone = v.DB == 0
+	}
+	for _, e := range p.conns {
+		v.Conns = append(v.Conns, e)
+	}
+	return v
+}
+
+// SetDB notes the sql.DB that the pool is of, as a function that gives its address and 0 when it is gone: another one may
+// have the address then.
+func (p *Pool) SetDB(db func() uintptr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.db = db
+}
+
+// Opened notes a connection. typ is the type of the driver's connection as reflect prints it with its import path, without
+// the star: "example.com/driver.conn".
+func (p *Pool) Opened(id uint64, e Ends, typ string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.conns[id] = e
+	dot := strings.LastIndexByte(typ, '.')
+	if dot < 0 {
+		return
+	}
+	pkg, name := typ[:dot], typ[dot+1:]
+	p.driver = moduleOf(pkg)
+	if ptr := pkg + ".(*" + name + ")"; !slices.Contains(p.types, ptr) {
+		p.types = append(p.types, ptr, typ)
+	}
+}
+
+// Closed notes the end of a connection.
+func (p *Pool) Closed(id uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.conns, id)
+}
+
+// Open is how many connections are open.
+func (p *Pool) Open() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.conns)
+}
+
+// moduleOf guesses which part of an import path the packages of one driver share.
+func moduleOf(pkg string) string {
+	parts := strings.Split(pkg, "/")
+	n := 2
+	switch parts[0] {
+	case "github.com", "gitlab.com", "bitbucket.org":
+		n = 3
+	}
+	return strings.Join(parts[:min(n, len(parts))], "/")
+}

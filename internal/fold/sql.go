@@ -1,0 +1,204 @@
+package fold
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/leakgate/leakgate/internal/callsite"
+	"github.com/leakgate/leakgate/internal/dbpool"
+	"github.com/leakgate/leakgate/internal/goroutine"
+	"github.com/leakgate/leakgate/internal/lease"
+	"github.com/leakgate/leakgate/internal/report"
+)
+
+// Codes of what tracked database leases are.
+const (
+	CodeConn = "LK204"
+	CodeStmt = "LK205"
+	CodeRow  = "LK206"
+
+	rankLeasedDB = 15 // its line is known, so that it comes before the guesses from goroutines
+	rankStmt     = 25
+)
+
+// Pool is a tracked database pool.
+type Pool struct {
+	dbpool.View
+	New bool // it was made since the check began
+}
+
+// databaseLeases explains tracked leases of databases: each names its line, its connection, and what waits for its end.
+func (f *folder) databaseLeases() {
+	at := make(map[uint64]int) // entries of held leases; -1 for somebody else's
+	var conns, stmts []Lease
+	for _, l := range f.in.Leases {
+		switch {
+		case !strings.HasPrefix(l.Info.Kind, "sql-") || l.Now != lease.Held:
+		case l.Info.Kind == "sql-stmt":
+			stmts = append(stmts, l)
+		default:
+			conns = append(conns, l)
+		}
+	}
+	for _, l := range append(conns, stmts...) {
+		leak := report.Leak{
+			Kind: l.Info.Kind, Code: l.Info.Code, Class: "tracked", Summary: l.Info.Summary, State: l.Info.State,
+			Hint: l.Info.Hint, Why: l.Info.Note, Rank: rankLeasedDB,
+			Keys: []report.Key{{List: "lease", ID: l.ID}},
+			All:  callsite.Expand(l.PCs),
+		}
+		if l.Info.Kind == "sql-stmt" {
+			leak.Rank = rankStmt
+		}
+		leak.Stack = callsite.User(leak.All)
+		leak.Site = callsite.Pick(leak.Stack)
+		if leak.Stack == nil {
+			leak.Unknown = "none of your functions is left in the stack that took it"
+		}
+		if i, ok := at[l.Info.Within]; ok { // the end of that one would have ended this one
+			if i >= 0 {
+				in := &f.out.Leaks[i]
+				in.Keys = append(in.Keys, leak.Keys...)
+				in.Holds = append(in.Holds, strings.TrimSuffix(l.Info.Summary, " was never closed"))
+			}
+			continue
+		}
+		f.servesLease(l, &leak)
+		if l.Blame.Other {
+			at[l.ID] = -1
+			continue
+		}
+		at[l.ID] = len(f.out.Leaks)
+		f.add(l.Blame, leak)
+	}
+}
+
+// servesLease takes the connection of a held lease, and the goroutines of database/sql that wait for its end.
+func (f *folder) servesLease(l Lease, leak *report.Leak) {
+	if l.Info.Local.IsValid() {
+		leak.Remotes = []string{l.Info.Remote.String()}
+		if c := f.take(l.Info.Local, l.Info.Remote); c != nil {
+			leak.Holds = append(leak.Holds, c.holds()...)
+			leak.Keys = append(leak.Keys, c.keys()...)
+		} else {
+			leak.Holds = append(leak.Holds, fmt.Sprintf("the connection %s → %s", l.Info.Local, l.Info.Remote))
+		}
+	}
+	n := f.waitsFor(l.Blame, goroutine.RoleSQLTx, l.Info.Txs, leak) + f.waitsFor(l.Blame, goroutine.RoleSQLRows, l.Info.Rows, leak)
+	if n > 0 {
+		leak.Holds = append(leak.Holds, plural(n, "goroutine")+" of database/sql (awaitDone)")
+	}
+}
+
+// waitsFor takes up to most goroutines of the role. Which lease one waits for is not in its stack; how many wait is.
+func (f *folder) waitsFor(b Blame, role goroutine.Role, most int, leak *report.Leak) (n int) {
+	for ; n < most; n++ {
+		g := f.find(func(g *Goroutine) bool { return g.Role == role && !g.Blame.Other && g.Blame.Test == b.Test })
+		if g == nil {
+			g = f.find(func(g *Goroutine) bool { return g.Role == role && !differ(g.Blame, b) })
+		}
+		if g == nil {
+			return n
+		}
+		g.taken = true
+		leak.Keys = append(leak.Keys, goroutineKey(g))
+	}
+	return n
+}
+
+// databasePools explains what belongs to pools: their idle connections and the goroutines of database/sql and the driver. A
+// pool that was made since the check began and still has its opener was never closed.
+func (f *folder) databasePools() {
+	openers := make([]*Goroutine, len(f.in.Pools))
+	for i, p := range f.in.Pools {
+		if p.DB != 0 {
+			openers[i] = f.openerOf(func(g *Goroutine) bool { return argument(g) == uint64(p.DB) })
+		}
+	}
+	for i, p := range f.in.Pools {
+		// Wrapped, and given to sql.OpenDB by the program: which opener is its own is not known. That it is open is.
+		if p.DB == 0 && !p.Gone && p.New && len(p.Conns) > 0 {
+			openers[i] = f.openerOf(func(*Goroutine) bool { return true })
+		}
+	}
+	for i, p := range slices.Backward(f.in.Pools) { // an older pool of the same driver must not take what a new one started
+		opener := openers[i]
+		leak := report.Leak{
+			Kind: "goroutine", Code: CodeOpener, Class: "sql.DB", Rank: rankDatabase,
+			Summary: "sql.DB was opened and never closed",
+			State:   "its connectionOpener waits for work",
+			Hint:    "defer db.Close()",
+			Role:    "opened at",
+			All:     callsite.Expand(p.PCs),
+		}
+		idle, helpers := 0, 0
+		for _, e := range p.Conns {
+			if !e.Local.IsValid() {
+				continue
+			}
+			if c := f.take(e.Local, e.Remote); c != nil {
+				f.out.Idle++
+				idle++
+				leak.Keys = append(leak.Keys, c.keys()...)
+				leak.Holds = append(leak.Holds, c.holds()...)
+			}
+		}
+		for most := 2 * len(p.Conns); helpers < most; helpers++ {
+			g := f.find(func(g *Goroutine) bool { return g.Role == goroutine.RoleUser && startedBy(g, p.View) })
+			if g == nil {
+				break
+			}
+			g.taken = true
+			leak.Keys = append(leak.Keys, goroutineKey(g))
+		}
+		if opener == nil {
+			continue
+		}
+		leak.Stack = callsite.User(leak.All)
+		if leak.Site = callsite.Pick(leak.Stack); leak.Stack == nil {
+			leak.Unknown = "none of your functions is in the stack that opened it"
+		}
+		if helpers > 0 {
+			leak.Holds = append(leak.Holds, plural(helpers, "goroutine")+" of the driver")
+		}
+		leak.Keys = append([]report.Key{goroutineKey(opener)}, leak.Keys...)
+		leak.CreatedBy = opener.CreatedBy.Func
+		f.add(opener.Blame, leak)
+	}
+}
+
+func (f *folder) openerOf(match func(*Goroutine) bool) *Goroutine {
+	g := f.find(func(g *Goroutine) bool { return g.Role == goroutine.RoleSQLOpener && match(g) })
+	if g != nil {
+		g.taken = true
+	}
+	return g
+}
+
+// argument is the first argument of the function that a goroutine runs, 0 when the dump does not show it.
+func argument(g *Goroutine) uint64 {
+	for i := len(g.Frames) - 1; i >= 0 && i < len(g.Args); i-- {
+		if !strings.HasPrefix(g.Frames[i].Func, "database/sql.") {
+			continue
+		}
+		return goroutine.FirstPointer(g.Args[i])
+	}
+	return 0
+}
+
+// startedBy says whether the driver of a pool started the goroutine: a method of one of its types, or a function of its
+// module when that is a dependency. In the module under test a function of the same package may be anybody's.
+func startedBy(g *Goroutine, p dbpool.View) bool {
+	by := g.CreatedBy
+	if by.Func == "" {
+		return false
+	}
+	for _, typ := range p.Types {
+		if strings.HasPrefix(by.Func, typ+".") {
+			return true
+		}
+	}
+	pkg := by.Package()
+	return p.Driver != "" && callsite.IsDependency(by) && (pkg == p.Driver || strings.HasPrefix(pkg, p.Driver+"/"))
+}

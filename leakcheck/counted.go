@@ -1,0 +1,48 @@
+package leakcheck
+
+import (
+	"slices"
+
+	"github.com/leakgate/leakgate/internal/fold"
+	"github.com/leakgate/leakgate/internal/report"
+)
+
+// counter is a probe of this module that only knows how many are held: its IDs are the numbers up to that.
+type counter interface {
+	// CountsLeases says that what it counts are leases of a sql.DB.
+	CountsLeases() bool
+}
+
+// reporter is a probe that reports other kinds than its own, so that it is asked when one of them is wanted.
+type reporter interface {
+	Reports() []Kind
+}
+
+// wantsProbe says whether a probe is asked.
+func (c *config) wantsProbe(p Probe) bool {
+	if r, ok := p.(reporter); ok {
+		return slices.ContainsFunc(r.Reports(), c.wants)
+	}
+	return c.wants(kindOf(p))
+}
+
+// foldCounted drops a counted lease for each transaction and rows that goroutines of database/sql tell of: they are the
+// same leases, and their entries say more.
+func foldCounted(leaks []report.Leak) []report.Leak {
+	told := 0
+	for _, l := range leaks {
+		if (l.Code == fold.CodeTx || l.Code == fold.CodeRows) && l.Class != "tracked" {
+			told++
+		}
+	}
+	return slices.DeleteFunc(leaks, func(l report.Leak) bool {
+		if told > 0 && l.Class == classCounted {
+			told--
+			return true
+		}
+		return false
+	})
+}
+
+// classCounted is the class of a lease that was only counted.
+const classCounted = "counted sql.DB"
