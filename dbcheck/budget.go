@@ -1,0 +1,255 @@
+package dbcheck
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/leakgate/leakgate/internal/callsite"
+	"github.com/leakgate/leakgate/leakcheck"
+)
+
+// Codes of what a budget reports. docs/codes.md explains each.
+const (
+	codeMaxHold   = "LK211"
+	codeMaxConns  = "LK212"
+	codeMinReuse  = "LK213"
+	codeHighWater = "LK214"
+	codeCall      = "LK215"
+	codeNested    = "LK216"
+)
+
+// follow makes an option that follows one test; Main, Take and Check, which watch no single test, refuse it.
+func follow(name string, begin func(scope, leakcheck.Followed) (end func() []leakcheck.Leak)) leakcheck.Option {
+	return leakcheck.Follow(name, func(f leakcheck.Followed) (func() []leakcheck.Leak, error) {
+		if f.T == nil {
+			return nil, fmt.Errorf("dbcheck.%s judges what one test uses: give it to Verify", name)
+		}
+		return begin(scopeOf(f), f), nil
+	})
+}
+
+// maxFound bounds how many findings of one budget are kept.
+const maxFound = 32
+
+// found collects what a budget found.
+type found struct {
+	mu    sync.Mutex
+	leaks []leakcheck.Leak
+	seen  map[string]bool
+	over  bool
+}
+
+// add keeps a finding, when it is the first of its key. It does nothing once the findings were taken.
+func (f *found) add(key string, make func() leakcheck.Leak) (fresh bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.over || f.seen[key] || len(f.leaks) >= maxFound {
+		return false
+	}
+	if f.seen == nil {
+		f.seen = map[string]bool{}
+	}
+	f.seen[key] = true
+	f.leaks = append(f.leaks, make())
+	return true
+}
+
+func (f *found) take() []leakcheck.Leak {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.over = true
+	return f.leaks
+}
+
+// at gives a finding the line of a stack.
+func at(l leakcheck.Leak, pcs []uintptr) leakcheck.Leak { return atFrames(l, callsite.Expand(pcs)) }
+
+func atFrames(l leakcheck.Leak, stack []callsite.Frame) leakcheck.Leak {
+	user := callsite.User(stack)
+	for _, f := range user {
+		l.Stack = append(l.Stack, frame(f))
+	}
+	if site := callsite.Pick(user); site.Func != "" {
+		l.Site = frame(site)
+	}
+	return l
+}
+
+// describeUse names a lease: "sql.Tx from db.BeginTx at store.go:41".
+func describeUse(u *use) string {
+	c := callOf(u.PCs())
+	_, _, thing, _, _ := c.leases()
+	return c.what(thing, u.PCs())
+}
+
+// MaxHold fails a test that held a connection for longer than d, also when it was given back in the end. The entry says
+// what the longest time without a call of the driver was, and between which calls: that is where the connection was held
+// for nothing. Reading rows is no call that can be seen, and counts as such a time. d is above 0.
+func MaxHold(d time.Duration) leakcheck.Option {
+	if d <= 0 {
+		return leakcheck.Fail(fmt.Errorf("dbcheck.MaxHold(%v): the limit must be above 0, as in MaxHold(100*time.Millisecond)", d))
+	}
+	return follow("MaxHold", func(s scope, _ leakcheck.Followed) func() []leakcheck.Leak {
+		var f found
+		remove := observers.add(&observer{scope: s, released: func(u *use) { u.judgeHold(d, &f) }})
+		return func() []leakcheck.Leak {
+			remove()
+			return f.take()
+		}
+	})
+}
+
+// judgeHold keeps a lease that was held for too long.
+func (u *use) judgeHold(d time.Duration, f *found) {
+	held := time.Since(u.Taken())
+	if held <= d {
+		return
+	}
+	name := describeUse(u)
+	f.add(name, func() leakcheck.Leak {
+		u.mu.Lock()
+		gap, query := u.gap, u.query
+		u.mu.Unlock()
+		before := gap.before
+		if before == "" {
+			before = "its beginning"
+		}
+		return at(leakcheck.Leak{
+			Kind: leakcheck.SQLConn, Code: codeMaxHold,
+			Summary: fmt.Sprintf("%s held its connection for longer than %v", name, d),
+			State:   statement(query),
+			Holds: []string{
+				fmt.Sprintf("the connection, for %s", round(held)),
+				fmt.Sprintf("of which %s without a call of the driver, between %s and %s", round(gap.length), before, gap.after),
+			},
+			Hint: "do what takes long before the connection is taken, or after it is given back",
+		}, u.PCs())
+	})
+}
+
+// MaxConns fails a test that had more than n connections open at one moment, idle ones included. Given to Verify it counts
+// those of its pool; given to leakcheck.Verify those that the test opened in all wrapped pools together, so that a pool for each call is
+// found too. n is at least 1.
+func MaxConns(n int) leakcheck.Option {
+	if n < 1 {
+		return leakcheck.Fail(fmt.Errorf("dbcheck.MaxConns(%d): the limit must be at least 1", n))
+	}
+	return follow("MaxConns", func(s scope, _ leakcheck.Followed) func() []leakcheck.Leak {
+		var (
+			mu        sync.Mutex
+			open      = make(map[uint64]bool)
+			base      int // there before
+			peak, all int
+			last      []uintptr
+		)
+		for _, p := range uniquePools(s.pools) {
+			base += p.known.Open()
+		}
+		peak = base
+		remove := observers.add(&observer{
+			scope: s,
+			opened: func(_ *pool, i *connInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				open[i.id] = true
+				all++
+				if now := base + len(open); now > peak {
+					peak, last = now, i.pcs
+				}
+			},
+			closed: func(_ *pool, i *connInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				if open[i.id] {
+					delete(open, i.id)
+				} else {
+					base = max(0, base-1)
+				}
+			},
+		})
+		return func() []leakcheck.Leak {
+			remove()
+			mu.Lock()
+			defer mu.Unlock()
+			if peak <= n {
+				return nil
+			}
+			return []leakcheck.Leak{at(leakcheck.Leak{
+				Kind: leakcheck.SQLConn, Code: codeMaxConns,
+				Summary: fmt.Sprintf("%d database connections were open at once, and the budget is %d", peak, n),
+				State:   fmt.Sprintf("%d opened in all", all),
+				Hint:    "use one sql.DB for all calls, give connections back before the next one is taken, or limit the pool: db.SetMaxOpenConns",
+			}, last)}
+		}
+	})
+}
+
+func uniquePools(pools []*pool) (out []*pool) {
+	seen := make(map[*pool]bool)
+	for _, p := range pools {
+		if !seen[p] {
+			seen[p] = true
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// MinReuse fails a test in which less than this share of a wrapped pool's leases found an open connection: a pool in name
+// only. share is above 0 and at most 1. The first lease can find none, so that it does not count; with one there is nothing
+// to judge.
+func MinReuse(share float64) leakcheck.Option {
+	if !(share > 0 && share <= 1) {
+		return leakcheck.Fail(fmt.Errorf("dbcheck.MinReuse(%v): the share must be above 0 and at most 1, as in MinReuse(0.9)", share))
+	}
+	return leakcheck.Limit("MinReuse", func(u leakcheck.Usage) (leakcheck.Leak, bool) {
+		if u.Kind != leakcheck.SQLConn || u.Requests < 2 {
+			return leakcheck.Leak{}, false
+		}
+		got := float64(u.Reused) / float64(u.Requests-1)
+		return leakcheck.Leak{
+			Kind: leakcheck.SQLConn, Code: codeMinReuse,
+			Summary: fmt.Sprintf("%s reused a connection for %.0f%% of its leases, and the budget is %.0f%%", u.Pool, got*100, share*100),
+			State:   uses(u) + "; the first does not count",
+			Hint:    "keep as many idle connections as are used at once: db.SetMaxIdleConns (2 without it)",
+		}, got < share
+	})
+}
+
+// HighWater fails a test that had more than this share of a wrapped pool's connections out at one moment: HighWater(0.75)
+// leaves a quarter of db.SetMaxOpenConns as a reserve. share is above 0 and at most 1. A pool without a limit fails it too,
+// because there is nothing to take a share of.
+func HighWater(share float64) leakcheck.Option {
+	if !(share > 0 && share <= 1) {
+		return leakcheck.Fail(fmt.Errorf("dbcheck.HighWater(%v): the share must be above 0 and at most 1, as in HighWater(0.75)", share))
+	}
+	return leakcheck.Limit("HighWater", func(u leakcheck.Usage) (leakcheck.Leak, bool) {
+		if u.Kind != leakcheck.SQLConn || u.PeakLeased == 0 {
+			return leakcheck.Leak{}, false
+		}
+		leak := leakcheck.Leak{
+			Kind: leakcheck.SQLConn, Code: codeHighWater,
+			Summary: fmt.Sprintf("%s had %d of its %d connections out at once, and the budget is %.0f%%", u.Pool, u.PeakLeased, u.Size, share*100),
+			State:   uses(u),
+			Hint:    "give connections back before the next one is taken, or limit how many run at once",
+		}
+		if u.Size == 0 {
+			leak.Summary = fmt.Sprintf("%s has no limit, so that nothing can be a share of it", u.Pool)
+			leak.Hint = "db.SetMaxOpenConns(n)"
+			return leak, true
+		}
+		return leak, float64(u.PeakLeased) > share*float64(u.Size)
+	})
+}
+
+func uses(u leakcheck.Usage) string {
+	return many(u.Requests, "lease") + ", " + many(u.Dialed, "connection") + " opened"
+}
+
+func many(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
