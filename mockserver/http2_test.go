@@ -354,7 +354,7 @@ func TestHTTP2OwnFault(t *testing.T) {
 	srv.On("GET", "/panic").Reply(Text(200, "ok").Fault(panicFault{}))
 	got := read(srv.Client(), "GET", srv.URL+"/own", "")
 	want := "mockserver: request GET /own (stub GET /own, http2_test.go:{line}): the fault ownFault{} is for HTTP/1 alone, and the request came over HTTP/2, answered 501\n" +
-		"\tmake the server without mockserver.HTTP2(), or choose one of mockserver's own faults"
+		"\tmake the server without mockserver.HTTP2(), or choose a fault whose comment says what it does over HTTP/2"
 	require.Len(t, ft.failures(), 1)
 	assert.Equal(t, want, lineNumbers.ReplaceAllString(ft.failures()[0], "_test.go:{line}"))
 	assert.Equal(t, "501 "+ft.failures()[0]+"\n", got)

@@ -276,7 +276,7 @@ func resetTCP(nc net.Conn) {
 // refuse is for a fault that means nothing over HTTP/2.
 func (w *streamWire) refuse(f WireFault) {
 	msg := fmt.Sprintf("mockserver: request %s: the fault %s is for HTTP/1 alone, and the request came over HTTP/2, answered 501\n"+
-		"\tmake the server without mockserver.HTTP2(), or choose one of mockserver's own faults", w.what, f)
+		"\tmake the server without mockserver.HTTP2(), or choose a fault whose comment says what it does over HTTP/2", w.what, f)
 	if w.c.srv.miss(w.what + " " + f.String()) {
 		w.c.srv.report(msg)
 	}
