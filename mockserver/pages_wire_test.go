@@ -152,9 +152,7 @@ func TestGoPages(t *testing.T) {
 			io.WriteString(w, text)
 		})
 	}
-	nobody := httptest.NewServer(nil)
-	nobody.Close()
-	down, err := url.Parse(nobody.URL)
+	down, err := url.Parse("http://" + Refuse(t)) // a port that was only closed may be another server's a moment later
 	require.NoError(t, err)
 	proxy := httputil.NewSingleHostReverseProxy(down)
 	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(502) } // the default logs as well
