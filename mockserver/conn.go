@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"syscall"
@@ -156,6 +157,7 @@ func (c *conn) enter(s ConnState) {
 func (c *conn) serve() {
 	defer c.srv.leave()
 	defer c.leave()
+	defer c.caught()
 	if s, ok := c.nc.(*secured); ok {
 		proto, ok := c.handshake(s)
 		if !ok {
@@ -175,6 +177,14 @@ func (c *conn) serve() {
 		if !open {
 			return
 		}
+	}
+}
+
+// caught is the last resort against a panic: it fails the test, and the connection ends. The goroutine is not the user's,
+// so the panic would end the process, and with it all other tests. Defer it as it is, recover works in no deeper call.
+func (c *conn) caught() {
+	if p := recover(); p != nil {
+		c.srv.report(fmt.Sprintf("mockserver: connection %d, from %s: the server panicked: %v\n%s", c.info.ID, c.info.RemoteAddr, p, debug.Stack()))
 	}
 }
 

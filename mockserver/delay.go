@@ -5,12 +5,14 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"runtime/debug"
 	"sync"
 	"time"
 )
 
 // Distribution draws the delay of a reply, see Reply.DelayBy. The server calls Sample with a source of its own, one call
-// at a time, so a Distribution needs no lock. Zero and less is no delay.
+// at a time, so a Distribution needs no lock. Zero and less is no delay. A Sample that panics fails the test, once for each
+// server, and is no delay; from a Responder it is an error.
 //
 // The source is seeded with the name of the test: the same requests in the same order get the same delays in each run.
 type Distribution interface {
@@ -74,6 +76,16 @@ type dice struct {
 	r  *rand.Rand
 }
 
+// draw is sample for a Distribution that may be the user's own. Its panic is given back: the goroutine is not the user's.
+func (d *dice) draw(from Distribution, seed string) (wait time.Duration, failed *panicked) {
+	defer func() {
+		if v := recover(); v != nil {
+			wait, failed = 0, &panicked{value: v, stack: debug.Stack()}
+		}
+	}()
+	return d.sample(from, seed), nil
+}
+
 func (d *dice) sample(from Distribution, seed string) time.Duration {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -85,7 +97,8 @@ func (d *dice) sample(from Distribution, seed string) time.Duration {
 	return from.Sample(d.r)
 }
 
-// delay draws how long a reply is to be held back.
+// delay draws how long a reply is to be held back. Where the drawing panics the test fails, once for each server, and the
+// reply is not held back.
 func (s *Server) delay(r Reply) time.Duration {
 	if r.extra == nil || r.extra.delay == nil {
 		return 0
@@ -93,5 +106,15 @@ func (s *Server) delay(r Reply) time.Duration {
 	if d, ok := r.extra.delay.(fixed); ok {
 		return time.Duration(d)
 	}
-	return s.dice.sample(r.extra.delay, s.t.Name())
+	wait, failed := s.dice.draw(r.extra.delay, s.t.Name())
+	if failed != nil && s.undrawn.CompareAndSwap(false, true) {
+		s.report(fmt.Sprintf("mockserver: the delay of the reply %s: %s, the reply was not delayed\n%s",
+			r.name, failed.inSample(r.extra.delay), failed.stack))
+	}
+	return wait
+}
+
+// inSample says where the panic was. The type names the distribution, because String may panic as well.
+func (p *panicked) inSample(from Distribution) string {
+	return fmt.Sprintf("Sample of %T panicked: %v", from, p.value)
 }

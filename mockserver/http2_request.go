@@ -17,10 +17,11 @@ import (
 func (c *conn) serveStream(s *http2.Stream) {
 	answered := false
 	defer func() {
-		if !answered { // t.FailNow in report has ended the goroutine
+		if !answered { // a panic, or t.FailNow in report has ended the goroutine
 			s.Reset(http2.InternalError)
 		}
 	}()
+	defer c.caught()
 	c.answerStream(s)
 	answered = true
 }

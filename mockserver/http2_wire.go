@@ -30,7 +30,6 @@ type streamWire struct {
 
 // play sends a reply.
 func (w *streamWire) play(r Reply) {
-	w.use(r)
 	f := r.fault()
 	defer func() {
 		if p := recover(); p != nil {
@@ -38,6 +37,7 @@ func (w *streamWire) play(r Reply) {
 			w.c.srv.report(fmt.Sprintf("mockserver: request %s: the fault %s panicked: %v\n%s", w.what, f, p, debug.Stack()))
 		}
 	}()
+	w.use(r)
 	for _, h := range w.v.early {
 		w.early(h)
 	}

@@ -76,7 +76,11 @@ func (r Reply) respond(req *http.Request, source *dice) (*http.Response, error) 
 	if d := r.extra.delay; d != nil {
 		wait, ok := d.(fixed)
 		if !ok {
-			wait = fixed(source.sample(d, r.name))
+			drawn, failed := source.draw(d, r.name)
+			if failed != nil {
+				return nil, fmt.Errorf("mockserver: the delay of the reply %s: %s\n%s", r.name, failed.inSample(d), failed.stack)
+			}
+			wait = fixed(drawn)
 		}
 		if err := m.wait(time.Duration(wait)); err != nil {
 			return nil, err

@@ -98,6 +98,7 @@ type Server struct {
 	faults   map[string]int // how often each was played that is played a limited number of times
 
 	dice      dice
+	undrawn   atomic.Bool       // the test was failed for a Distribution that panicked
 	handlers  atomic.Bool       // a stub has a Handler, which wants the whole body
 	everyStub []*Stub           // by id - 1, also those that are not used
 	states    map[string]string // of scenarios

@@ -50,14 +50,14 @@ var (
 
 // play sends a reply with extras. open and linger are as for exchange.
 func (c *conn) play(r Reply, to call, what string) (open, linger bool) {
-	w := newWire(c, r, to, what)
 	defer func() {
-		// A fault of the user's, or one of ours: the connection is closed, and the test says why.
+		// A fault of the user's, its String too, or one of ours: the connection is closed, and the test says why.
 		if p := recover(); p != nil {
 			open, linger = false, false
 			c.srv.report(fmt.Sprintf("mockserver: request %s: the fault %s panicked: %v\n%s", what, r.fault(), p, debug.Stack()))
 		}
 	}()
+	w := newWire(c, r, to, what)
 	w.run()
 	return w.open, w.linger
 }
