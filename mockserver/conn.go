@@ -189,10 +189,18 @@ func (c *conn) caught() {
 }
 
 // leave closes the connection, unless it is a handler's now.
+//
+// The server remembers the connection for Conns, and must not remember its buffers: a test with thousands of connections
+// would keep them all. Nothing but this goroutine, and those that have ended before it, uses them.
 func (c *conn) leave() {
 	c.mu.Lock()
 	kept := c.hijacked
+	c.streams = nil // each has ended, and leads to the buffers of HTTP/2
 	c.mu.Unlock()
+	c.buf, c.whole, c.h2 = nil, nil, nil
+	if !kept {
+		c.br = nil
+	}
 	if !kept {
 		c.nc.Close()
 		c.setState(ConnClosed)
@@ -263,6 +271,7 @@ func (c *conn) addWritten(n int) {
 // exchange reads one request and answers it. open says that another request may follow; linger that the server has
 // ended the connection after a complete reply.
 func (c *conn) exchange() (open, linger bool) {
+	defer func() { c.whole = nil }() // up to 64 MiB, which an idle connection must not keep
 	c.in.left = maxHeader
 	req, err := http.ReadRequest(c.br)
 	tooLarge := c.in.left <= 0

@@ -27,6 +27,7 @@ const (
 	maxHeader  = 1 << 20               // bytes of request line and headers
 	keepBody   = 64 << 10              // bytes of a request body that are kept, unless KeepBodies says otherwise
 	maxBody    = 64 << 20              // bytes of a request body that are read before the server gives up on it
+	keepBytes  = 64 << 20              // bytes of request bodies that are remembered in all
 	keepLog    = 10_000                // requests, and closed connections, that are remembered
 )
 
@@ -64,7 +65,8 @@ func IdleTimeout(d time.Duration) Option {
 
 // KeepBodies sets how many bytes of each request body are kept for Requests, and for matchers that look at it. The
 // default is 64 KiB. A longer body is marked Truncated, and no such matcher takes it. The server never reads more than
-// 64 MiB of a body. A negative n fails the test.
+// 64 MiB of a body, and Requests remembers 64 MiB of bodies in all: the oldest requests lose theirs and become Truncated,
+// the last one never does. A negative n fails the test.
 func KeepBodies(n int) Option {
 	return func(c *config) { c.keepBodies = n }
 }
@@ -91,6 +93,8 @@ type Server struct {
 	added    []*Stub // those that On has added since the last request
 	index    index   // of stubs
 	requests []Request
+	bodies   int           // bytes of the bodies in requests
+	bodyless int           // so many of requests, from the first one, have lost their bodies
 	arrived  chan struct{} // closed at the next request, when somebody waits for it
 	conns    []*conn
 	lastID   int
@@ -166,7 +170,8 @@ func New(t TB, opts ...Option) *Server {
 func (s *Server) Client() *http.Client { return s.client }
 
 // Requests returns what was received until now, in the order in which the requests were complete. A request is in the
-// list before its reply is sent. The result is a copy. Of more than 10,000 requests the oldest are forgotten.
+// list before its reply is sent. The result is a copy. Of more than 10,000 requests the oldest are forgotten. Of more than
+// 64 MiB of bodies in all the oldest are forgotten too: those requests are Truncated and have no Body.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	kept := last(s.requests, keepLog)
@@ -295,16 +300,32 @@ func (s *Server) leave() {
 func (s *Server) record(r Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.requests) >= 2*keepLog {
-		s.requests = append([]Request(nil), last(s.requests, keepLog)...)
+	if n := len(s.requests) - keepLog; n >= keepLog {
+		s.forgetBodies(n)
+		s.requests = append([]Request(nil), s.requests[n:]...)
+		s.bodyless -= n
 	}
 	s.requests = append(s.requests, r)
+	s.bodies += len(r.Body)
+	for s.bodies > keepBytes && s.bodyless < len(s.requests)-1 {
+		s.forgetBodies(s.bodyless + 1)
+	}
 	if r.stub > 0 {
 		s.everyStub[r.stub-1].recorded++
 	}
 	if s.arrived != nil {
 		close(s.arrived)
 		s.arrived = nil
+	}
+}
+
+// forgetBodies takes the bodies from the first n requests. It wants s.mu.
+func (s *Server) forgetBodies(n int) {
+	for ; s.bodyless < n; s.bodyless++ {
+		r := &s.requests[s.bodyless]
+		s.bodies -= len(r.Body)
+		r.Truncated = r.Truncated || len(r.Body) > 0
+		r.Body = nil
 	}
 }
 
