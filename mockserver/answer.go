@@ -13,7 +13,7 @@ func (s *Server) answer(rec *Request, escaped string) (r Reply, st *Stub, fail [
 		s.mu.Unlock()
 		msg := unmatched(in, stubs)
 		fail = append(fail, in.panicked...)
-		if !s.cfg.allowUnmatched && s.miss(rec.Method+" "+in.escaped) {
+		if !s.cfg.allowUnmatched && s.miss(rec.Method+" "+in.shown()) {
 			fail = append(fail, msg)
 		}
 		return Text(501, msg+"\n"), nil, fail

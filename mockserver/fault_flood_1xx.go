@@ -25,7 +25,7 @@ func (f flood1xx) check(Reply) string {
 }
 
 func (f flood1xx) Play(w *Wire) {
-	for i := 0; i < int(f) && w.Err() == nil; i++ {
+	for i := 0; i < int(f) && w.Err() == nil && !w.to.http10; i++ { // where nothing is written no error ends this
 		w.early(floodHint)
 	}
 	w.Send()
@@ -41,6 +41,9 @@ func (f flood1xx) playStream(w *streamWire) {
 func (f flood1xx) respond(resp *http.Response, m *mocked) (*http.Response, error) {
 	size := int64(len(appendHint(nil, floodHint)))
 	for i := range int64(f) {
+		if err := m.ctx.Err(); err != nil {
+			return nil, err
+		}
 		if m.hinted() {
 			if err := m.hint(floodHint); err != nil {
 				return nil, err

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"reflect"
 	"runtime/debug"
 	"strings"
 	"time"
@@ -26,7 +27,7 @@ import (
 // before, and Hijack gives http.ErrNotSupported.
 func Handler(h http.Handler) Reply {
 	r := Reply{name: "Handler()", code: 200, reason: http.StatusText(200), extra: &extra{handler: h}}
-	if h == nil {
+	if f := reflect.ValueOf(h); h == nil || f.Kind() == reflect.Func && f.IsNil() {
 		r.extra = &extra{}
 		return r.fail("the handler is nil")
 	}

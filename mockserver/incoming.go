@@ -39,6 +39,14 @@ func newIncoming(rec *Request, escaped string, keep int) *incoming {
 	return &incoming{Request: rec, escaped: escaped, segs: splitPath(escaped), keep: keep}
 }
 
+// shown is the path for messages, or what came in the place of one: CONNECT has host and port.
+func (in *incoming) shown() string {
+	if in.escaped == "" {
+		return in.Target
+	}
+	return in.escaped
+}
+
 // path is the decoded path.
 func (in *incoming) path() string {
 	if in.Path == "" && in.escaped == "/" {

@@ -13,7 +13,7 @@ const maxStubs = 20 // stubs listed in a message
 // unmatched is the message for a request that no stub matches.
 func unmatched(in *incoming, stubs []*Stub) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "mockserver: unexpected request %s %s: no stub matches, answered 501", in.Method, shorten(in.escaped))
+	fmt.Fprintf(&b, "mockserver: unexpected request %s %s: no stub matches, answered 501", in.Method, shorten(in.shown()))
 	if near := nearest(in, stubs); near != nil {
 		fmt.Fprintf(&b, "\n\tnearest: %s (%s)", near.pattern, near.site)
 		b.WriteString(sideBySide(in.compare(near)))
@@ -116,7 +116,7 @@ func (in *incoming) compare(st *Stub) []row {
 	if !st.pattern.matchesMethod(in.Method) {
 		method.verdict = "the method differs"
 	}
-	path := row{"path", clip(st.pattern.text, cell), clip(in.escaped, cell), ok}
+	path := row{"path", clip(st.pattern.text, cell), clip(in.shown(), cell), ok}
 	if !st.pattern.matchesPath(in.segs) {
 		path.verdict = st.pattern.difference(in.segs)
 	}

@@ -25,6 +25,9 @@ import (
 // have asked for it. Any other body is to be closed, and gives an error when it is read after that; there is no
 // connection that it holds, so only a tracked client shows that it was not closed.
 //
+// The body of the request is read and closed in each case, as a transport does it: up to 64 MiB, until its own error, which
+// the call gives, or until nothing comes for 5 s.
+//
 // A fault gives the error that net/http gives, from the call or from reading the body: io.EOF, io.ErrUnexpectedEOF, or a
 // *net.OpError with syscall.ECONNRESET. A body that stalls, trickles or never ends is read as slowly as it would come;
 // closing it, or the end of the request's context, ends that. ChunkedLate is as Chunked. Delay ends early, with its error,
@@ -39,6 +42,8 @@ func (r Reply) Responder() func(*http.Request) (*http.Response, error) {
 	served := 0
 	source := dice{}
 	return func(req *http.Request) (*http.Response, error) {
+		body := bodyOfRequest(req)
+		defer body.Close()
 		if err := r.problem(); err != nil {
 			return nil, fmt.Errorf("mockserver: %w", err)
 		}
@@ -50,11 +55,12 @@ func (r Reply) Responder() func(*http.Request) (*http.Response, error) {
 			msg, _, _ := strings.Cut(spent(r.String(), all), ", answered 501")
 			return nil, errors.New("mockserver: " + msg)
 		}
-		return one.respond(req, &source)
+		return one.respond(req, body, &source)
 	}
 }
 
-func (r Reply) respond(req *http.Request, source *dice) (*http.Response, error) {
+// respond answers a request, and reads its body whole. Closing it is left to the caller.
+func (r Reply) respond(req *http.Request, body *sentBody, source *dice) (*http.Response, error) {
 	m := &mocked{ctx: context.Background(), method: "GET"}
 	to := call{method: "GET"}
 	if req != nil {
@@ -66,6 +72,18 @@ func (r Reply) respond(req *http.Request, source *dice) (*http.Response, error) 
 		to.gzip = acceptsGzip(req.Header)
 		if !to.gzip && len(req.Header["Accept-Encoding"]) == 0 && len(req.Header["Range"]) == 0 && to.method != "HEAD" {
 			to.gzip, m.unzip = true, true // the transport asks by itself
+		}
+	}
+	var rec Request // for a template
+	if r.extra != nil && r.extra.template != nil {
+		rec = Request{Method: to.method}
+		if req != nil {
+			rec = requestOf(req, body)
+		}
+	}
+	if !r.isHandler() {
+		if err := body.drain(); err != nil {
+			return nil, err
 		}
 	}
 	if r.extra == nil {
@@ -88,10 +106,6 @@ func (r Reply) respond(req *http.Request, source *dice) (*http.Response, error) 
 	}
 	switch {
 	case r.extra.template != nil:
-		rec := Request{Method: to.method}
-		if req != nil {
-			rec = requestOf(req)
-		}
 		text, err := render(r.extra.template, rec, map[string]string{})
 		if err != nil {
 			return nil, fmt.Errorf("mockserver: %s: %w", r, err)
@@ -99,8 +113,13 @@ func (r Reply) respond(req *http.Request, source *dice) (*http.Response, error) 
 		r = r.withBody(text)
 	case r.extra.handler != nil:
 		in := handlerRequest(req, m.ctx)
+		if in.Body != http.NoBody {
+			in.Body = body
+		}
 		var failed *panicked
-		if r, failed = r.record(in); failed != nil && failed.value != http.ErrAbortHandler {
+		r, failed = r.record(in)
+		body.drain() // the handler may have closed it, and has answered anyway
+		if failed != nil && failed.value != http.ErrAbortHandler {
 			return nil, fmt.Errorf("mockserver: the handler panicked: %v\n%s", failed.value, failed.stack)
 		}
 	}
@@ -128,8 +147,8 @@ func (r Reply) respond(req *http.Request, source *dice) (*http.Response, error) 
 	return nil, fmt.Errorf("mockserver: %s has no meaning in a Responder, which has no connection; use a Server", f)
 }
 
-// requestOf is the Request that a template sees in a Responder. It reads the body.
-func requestOf(req *http.Request) Request {
+// requestOf is the Request that a template sees in a Responder. It reads the beginning of the body.
+func requestOf(req *http.Request, body *sentBody) Request {
 	rec := newRequest(req, 0)
 	if rec.Target == "" {
 		rec.Target = req.URL.RequestURI()
@@ -137,10 +156,7 @@ func requestOf(req *http.Request) Request {
 	if rec.Host == "" {
 		rec.Host = req.URL.Host
 	}
-	if req.Body != nil {
-		rec.Body, _ = io.ReadAll(io.LimitReader(req.Body, keepBody))
-		req.Body.Close()
-	}
+	rec.Body, _ = io.ReadAll(io.LimitReader(body, keepBody))
 	return rec
 }
 

@@ -105,6 +105,9 @@ func (a *answerer) answer(req *http.Request) (*http.Response, error) {
 	a.mu.Unlock()
 	select {
 	case <-r.frozen:
+		if req.Body != nil {
+			req.Body.Close() // as each RoundTripper has to
+		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
