@@ -15,6 +15,7 @@ type jsonWant struct {
 	anyOrder bool                             // of the items of lists
 	more     bool                             // lists and objects may have more
 	any      map[*jsontree.Value]jsonWildcard // of the values that are placeholders
+	loose    map[*jsontree.Value]bool         // the values that have a placeholder in them, or are one
 }
 
 // jsonWildcard takes any value of a kind.
@@ -26,7 +27,7 @@ type jsonWildcard struct {
 
 func (m *mappingReader) equalToJSON(v *jsontree.Value, fields map[string]*jsontree.Value, at string) *operator {
 	front := strings.TrimSuffix(at, ".equalToJson")
-	w := &jsonWant{any: map[*jsontree.Value]jsonWildcard{}}
+	w := &jsonWant{any: map[*jsontree.Value]jsonWildcard{}, loose: map[*jsontree.Value]bool{}}
 	if f := fields["ignoreArrayOrder"]; f != nil {
 		w.anyOrder = m.boolean(f, under(front, "ignoreArrayOrder"))
 	}
@@ -58,27 +59,33 @@ func (m *mappingReader) equalToJSON(v *jsontree.Value, fields map[string]*jsontr
 				return false
 			}
 			doc, err := jsontree.Parse([]byte(*got))
-			return err == nil && w.differs(want, doc, "$") == ""
+			return err == nil && newLoadedComparison(w, len(*got)).fits(want, doc)
 		},
 		why: func(got string) string {
 			doc, err := jsontree.Parse([]byte(got))
 			if err != nil {
 				return fmt.Sprintf("is not JSON: %v", err)
 			}
-			return w.differs(want, doc, "$")
+			c := newLoadedComparison(w, len(got))
+			if why := c.differs(want, doc, "$"); c.left > 0 {
+				return why
+			}
+			return tooManyPairs
 		},
 	}
 }
 
 var placeholder = regexp.MustCompile(`\A[$#]\{json-unit\.([a-z-]+)(?::[^}]*)?\}`)
 
-// wildcards finds the placeholders of JsonUnit, which WireMock compares with.
+// wildcards finds the placeholders of JsonUnit, which WireMock compares with, and the values around them.
 func (m *mappingReader) wildcards(w *jsonWant, v *jsontree.Value, at string) {
 	for _, one := range v.Items {
 		m.wildcards(w, one, at)
+		w.loose[v] = w.loose[v] || w.loose[one]
 	}
 	for _, f := range v.Fields {
 		m.wildcards(w, f.Value, at)
+		w.loose[v] = w.loose[v] || w.loose[f.Value]
 	}
 	if v.Kind != jsontree.String {
 		return
@@ -115,12 +122,12 @@ func (m *mappingReader) wildcards(w *jsonWant, v *jsontree.Value, at string) {
 		m.bad(at, "not supported: the placeholder %s; there are ignore, ignore-element, any-string, any-number, any-boolean and regex", quote(v.Text))
 		return
 	}
-	w.any[v] = one
+	w.any[v], w.loose[v] = one, true
 }
 
-// differs says in what a value is not as wanted, with the way to it, or "".
-func (w *jsonWant) differs(want, got *jsontree.Value, at string) string {
-	if one, ok := w.any[want]; ok {
+// differs says in what a value is not as wanted, with the way to it, or "". It says nothing of use when left is 0 after it.
+func (c *loadedComparison) differs(want, got *jsontree.Value, at string) string {
+	if one, ok := c.want.any[want]; ok {
 		if one.ok(got) {
 			return ""
 		}
@@ -131,9 +138,9 @@ func (w *jsonWant) differs(want, got *jsontree.Value, at string) string {
 	}
 	switch want.Kind {
 	case jsontree.Array:
-		return w.listDiffers(want, got, at)
+		return c.listDiffers(want, got, at)
 	case jsontree.Object:
-		return w.objectDiffers(want, got, at)
+		return c.objectDiffers(want, got, at)
 	}
 	if !jsontree.Equal(want, got) {
 		return fmt.Sprintf("%s is %s, not %s", at, jsonCell(got), jsonCell(want))
@@ -141,21 +148,21 @@ func (w *jsonWant) differs(want, got *jsontree.Value, at string) string {
 	return ""
 }
 
-func (w *jsonWant) objectDiffers(want, got *jsontree.Value, at string) string {
-	wanted, there := want.Map(), got.Map()
+func (c *loadedComparison) objectDiffers(want, got *jsontree.Value, at string) string {
+	wanted, there := c.fieldsOf(want), c.fieldsOf(got)
 	for _, f := range want.Fields {
 		v := there[f.Name]
 		if v == nil {
-			if w.any[wanted[f.Name]].skip {
+			if c.want.any[wanted[f.Name]].skip {
 				continue
 			}
 			return jsonStep(at, f.Name) + " is missing"
 		}
-		if why := w.differs(wanted[f.Name], v, jsonStep(at, f.Name)); why != "" {
+		if why := c.differs(wanted[f.Name], v, jsonStep(at, f.Name)); why != "" {
 			return why
 		}
 	}
-	if w.more {
+	if c.want.more {
 		return ""
 	}
 	for _, f := range got.Fields {
@@ -166,58 +173,23 @@ func (w *jsonWant) objectDiffers(want, got *jsontree.Value, at string) string {
 	return ""
 }
 
-func (w *jsonWant) listDiffers(want, got *jsontree.Value, at string) string {
+func (c *loadedComparison) listDiffers(want, got *jsontree.Value, at string) string {
 	n, m := len(want.Items), len(got.Items)
-	if m < n || m > n && !w.more {
+	if m < n || m > n && !c.want.more {
 		return fmt.Sprintf("%s has %s, not %d", at, count(m, "item"), n)
 	}
-	if !w.anyOrder {
+	if !c.want.anyOrder {
 		for i, one := range want.Items {
-			if why := w.differs(one, got.Items[i], fmt.Sprintf("%s[%d]", at, i)); why != "" {
+			if why := c.differs(one, got.Items[i], fmt.Sprintf("%s[%d]", at, i)); why != "" {
 				return why
 			}
 		}
 		return ""
 	}
-	if i := w.unpaired(want.Items, got.Items, at); i >= 0 {
+	if i := c.unpaired(want.Items, got.Items); i >= 0 {
 		return fmt.Sprintf("%s has no item for %s", at, jsonCell(want.Items[i]))
 	}
 	return ""
-}
-
-// unpaired gives every wanted item one of its own, and returns the index of one that gets none, or -1. A placeholder may
-// take what another item needs, so that items change what they have (augmenting paths).
-func (w *jsonWant) unpaired(want, got []*jsontree.Value, at string) int {
-	fits := make([][]bool, len(want))
-	for i := range want {
-		fits[i] = make([]bool, len(got))
-		for j := range got {
-			fits[i][j] = w.differs(want[i], got[j], at) == ""
-		}
-	}
-	owner := make([]int, len(got)) // 1 + the wanted item that has it
-	var seen []bool
-	var pair func(i int) bool
-	pair = func(i int) bool {
-		for j := range got {
-			if !fits[i][j] || seen[j] {
-				continue
-			}
-			seen[j] = true
-			if owner[j] == 0 || pair(owner[j]-1) {
-				owner[j] = i + 1
-				return true
-			}
-		}
-		return false
-	}
-	for i := range want {
-		seen = make([]bool, len(got))
-		if !pair(i) {
-			return i
-		}
-	}
-	return -1
 }
 
 func jsonCell(v *jsontree.Value) string { return clip(string(v.Append(nil)), cell) }
