@@ -188,17 +188,25 @@ func (m *mappingReader) parse(s *Server, text []byte) (stubs []*Stub, n int) {
 		m.bad("", `is %s; a file has one mapping, {"request": ..., "response": ...}, or several, {"mappings": [...]}`, doc.Kind)
 		return nil, 0
 	}
-	if doc.Get("mappings") == nil {
+	several := doc.Get("mappings")
+	if several == nil {
 		if st := m.mapping(s, doc, "", m.file); st != nil {
 			stubs = append(stubs, st)
 		}
 		return stubs, 1
 	}
 	fields := m.object(doc, "", &fileFields)
+	if several.Kind == jsontree.Null {
+		m.bad("mappings", "is null, so that the file has no mapping; write them as {\"mappings\": [...]}, or take the file away")
+		return nil, 0
+	}
 	if fields["mappings"] == nil {
 		return nil, 0
 	}
 	all := m.list(fields["mappings"], "mappings")
+	if fields["mappings"].Kind == jsontree.Array && len(all) == 0 {
+		m.bad("mappings", "is an empty list, so that the file has no mapping; add one, or take the file away")
+	}
 	for i, one := range all {
 		line, _ := jsontree.Position(text, one.Offset)
 		if st := m.mapping(s, one, item("mappings", i), fmt.Sprintf("%s:%d", m.file, line)); st != nil {

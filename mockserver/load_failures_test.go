@@ -64,6 +64,8 @@ func TestLoadFailures(t *testing.T) {
 		{"not UTF-8", "", load("{\"a\": \"\xe9\"}")},
 		{"a list", "WireMock has an object around it", load(`[{"request": {}}]`)},
 		{"mappings without a list", "", load(`{"mappings": {"request": {}}}`)},
+		{"mappings that are null", "a file that loads nothing is a slip, of a generator for example", load(`{"mappings": null}`)},
+		{"no mappings in the list", "the test would run without the stubs that it is for", load(`{"mappings": []}`)},
 		{"a mapping that is none", "", load(`{"mappings": ["x", null]}`)},
 		{"fields beside mappings", "", load(`{"mappings": [], "request": {}, "importOptions": {"duplicatePolicy": "IGNORE"}, "meta": {"total": 0}}`)},
 
