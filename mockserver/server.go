@@ -86,20 +86,23 @@ type Server struct {
 	done      chan struct{} // closed when Close begins
 	ended     chan struct{} // closed when, after that, the last goroutine has ended
 
-	mu       sync.Mutex
-	closed   bool
-	running  int     // goroutines of this server
-	stubs    []*Stub // those in use, in the order of On; only ever appended to
-	added    []*Stub // those that On has added since the last request
-	index    index   // of stubs
-	requests []Request
-	bodies   int           // bytes of the bodies in requests
-	bodyless int           // so many of requests, from the first one, have lost their bodies
-	arrived  chan struct{} // closed at the next request, when somebody waits for it
-	conns    []*conn
-	lastID   int
-	missed   misses
-	faults   map[string]int // how often each was played that is played a limited number of times
+	mu        sync.Mutex
+	closed    bool
+	running   int     // goroutines of this server
+	stubs     []*Stub // those in use, in the order of On; only ever appended to
+	added     []*Stub // those that On has added since the last request
+	index     index   // of stubs
+	requests  []Request
+	bodies    int              // bytes of the bodies in requests
+	bodyless  int              // so many of requests, from the first one, have lost their bodies
+	forgotten int              // requests that were in front of requests[0]
+	recorded  map[exchange]int // the last request of each: its index in requests, plus forgotten at that time
+
+	arrived chan struct{} // closed at the next request, when somebody waits for it
+	conns   []*conn
+	lastID  int
+	missed  misses
+	faults  map[string]int // how often each was played that is played a limited number of times
 
 	dice      dice
 	undrawn   atomic.Bool       // the test was failed for a Distribution that panicked
@@ -301,10 +304,12 @@ func (s *Server) record(r Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if n := len(s.requests) - keepLog; n >= keepLog {
-		s.forgetBodies(n)
-		s.requests = append([]Request(nil), s.requests[n:]...)
-		s.bodyless -= n
+		s.forget(n)
 	}
+	if s.recorded == nil {
+		s.recorded = map[exchange]int{}
+	}
+	s.recorded[exchange{r.Conn, r.Stream}] = s.forgotten + len(s.requests)
 	s.requests = append(s.requests, r)
 	s.bodies += len(r.Body)
 	for s.bodies > keepBytes && s.bodyless < len(s.requests)-1 {
@@ -329,6 +334,22 @@ func (s *Server) forgetBodies(n int) {
 	}
 }
 
+// exchange is where a request came: the connection, and the stream, 0 in HTTP/1.
+type exchange struct{ conn, stream int }
+
+// forget drops the oldest n requests.
+func (s *Server) forget(n int) {
+	for i, r := range s.requests[:n] {
+		if e := (exchange{r.Conn, r.Stream}); s.recorded[e] == s.forgotten+i {
+			delete(s.recorded, e)
+		}
+	}
+	s.forgetBodies(n)
+	s.bodyless -= n
+	s.forgotten += n
+	s.requests = append([]Request(nil), s.requests[n:]...)
+}
+
 // received tells whoever wants to know of a request that was recorded, and the test what is wrong with it.
 func (s *Server) received(r Request, fail []string) {
 	if outbound.Calls.Active() {
@@ -346,11 +367,8 @@ func (s *Server) received(r Request, fail []string) {
 func (s *Server) recordStatus(conn, stream, code int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i := len(s.requests) - 1; i >= 0; i-- {
-		if s.requests[i].Conn == conn && s.requests[i].Stream == stream {
-			s.requests[i].Status = code
-			return
-		}
+	if n, ok := s.recorded[exchange{conn, stream}]; ok {
+		s.requests[n-s.forgotten].Status = code
 	}
 }
 

@@ -400,6 +400,21 @@ func TestOldRecordsAreForgotten(t *testing.T) {
 	assert.Equal(t, 44_999, got[keepLog-1].Conn)
 	assert.Less(t, cap(s.requests), 4*keepLog)
 
+	// What is not forgotten can still be given its status, and the last request of a connection gets it.
+	s.record(Request{Conn: 44_999, Path: "/2"})
+	s.record(Request{Conn: 44_999, Stream: 1})
+	s.recordStatus(44_998, 0, 201)
+	s.recordStatus(44_999, 0, 202)
+	s.recordStatus(44_999, 1, 203)
+	s.recordStatus(44_999, 3, 204) // none
+	s.recordStatus(0, 0, 205)      // forgotten
+	got = last(s.requests, 4)
+	assert.Equal(t, []int{201, 0, 202, 203}, []int{got[0].Status, got[1].Status, got[2].Status, got[3].Status})
+	for _, r := range s.requests[:len(s.requests)-4] {
+		require.Zero(t, r.Status)
+	}
+	assert.Len(t, s.recorded, len(s.requests)-1, "nothing is kept of what is forgotten")
+
 	var conns []*conn
 	for i := range 6 {
 		c := &conn{info: Conn{ID: i, State: ConnClosed}}
