@@ -17,6 +17,7 @@ func (s *Server) settle() (fail []string) {
 		}
 		s.stubs = append(s.stubs, st)
 		s.index.add(st)
+		s.rivals.add(st)
 	}
 	s.added = nil
 	return fail
@@ -24,29 +25,32 @@ func (s *Server) settle() (fail []string) {
 
 // conflict says why a stub cannot be beside those that are there, or "".
 func (s *Server) conflict(st *Stub) string {
-	for _, old := range s.stubs {
-		if old.priority != st.priority || old.url != nil || st.url != nil { // of Load the last one answers
-			continue
-		}
-		how := relate(st.pattern, old.pattern)
-		if how != same && how != crossed || !sameMatchers(st.matchers, old.matchers) {
-			continue
-		}
-		if how == crossed {
-			return fmt.Sprintf("mockserver: %s (%s): overlaps the stub %s (%s): some requests match both, and neither is more specific; change one of the two patterns or methods, or give one of them a matcher or a Priority",
-				st.call(), st.site, old.title(), old.site)
-		}
-		text := old.title()
-		if st.pattern.text != old.pattern.text {
-			text += ", which matches the same requests,"
-		}
-		advice := "give all replies to one stub, .Reply(first, second), or tell the two apart by a matcher or by Priority"
-		if len(st.matchers) > 0 {
-			advice = "give all replies to one stub, .Reply(first, second), or tell the two apart by other matchers or by Priority"
-		}
-		return fmt.Sprintf("mockserver: %s (%s): there is a stub for %s already (%s); %s", st.call(), st.site, text, old.site, advice)
+	old := s.rivals.first(st)
+	if old == nil {
+		return ""
 	}
-	return ""
+	if relate(st.pattern, old.pattern) == crossed {
+		return fmt.Sprintf("mockserver: %s (%s): overlaps the stub %s (%s): some requests match both, and neither is more specific; change one of the two patterns or methods, or give one of them a matcher or a Priority",
+			st.call(), st.site, old.title(), old.site)
+	}
+	text := old.title()
+	if st.pattern.text != old.pattern.text {
+		text += ", which matches the same requests,"
+	}
+	advice := "give all replies to one stub, .Reply(first, second), or tell the two apart by a matcher or by Priority"
+	if len(st.matchers) > 0 {
+		advice = "give all replies to one stub, .Reply(first, second), or tell the two apart by other matchers or by Priority"
+	}
+	return fmt.Sprintf("mockserver: %s (%s): there is a stub for %s already (%s); %s", st.call(), st.site, text, old.site, advice)
+}
+
+// contradicts says that neither of two stubs can go before the other.
+func (st *Stub) contradicts(old *Stub) bool {
+	if old.priority != st.priority || old.url != nil || st.url != nil { // of Load the last one answers
+		return false
+	}
+	how := relate(st.pattern, old.pattern)
+	return (how == same || how == crossed) && sameMatchers(st.matchers, old.matchers)
 }
 
 // sameMatchers compares without order.

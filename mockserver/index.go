@@ -49,6 +49,52 @@ func (n *index) find(method string, path []string, found []*Stub) []*Stub {
 	return found
 }
 
+// overlapping calls visit with the stubs that have paths in common with a pattern.
+func (n *index) overlapping(segs []segment, visit func(*Stub)) {
+	if len(segs) == 0 {
+		each(n.here, visit)
+		return
+	}
+	if segs[0].kind == rest {
+		n.below(visit)
+		return
+	}
+	each(n.rest, visit)
+	if segs[0].kind == literal {
+		if next := n.literals[segs[0].text]; next != nil {
+			next.overlapping(segs[1:], visit)
+		}
+	} else {
+		for text, next := range n.literals {
+			if text != "" {
+				next.overlapping(segs[1:], visit)
+			}
+		}
+	}
+	if n.wildcard != nil && (segs[0].kind == wildcard || segs[0].text != "") {
+		n.wildcard.overlapping(segs[1:], visit)
+	}
+}
+
+// below calls visit with the stubs whose pattern goes on behind n.
+func (n *index) below(visit func(*Stub)) {
+	each(n.rest, visit)
+	for _, next := range n.literals {
+		each(next.here, visit)
+		next.below(visit)
+	}
+	if n.wildcard != nil {
+		each(n.wildcard.here, visit)
+		n.wildcard.below(visit)
+	}
+}
+
+func each(stubs []*Stub, visit func(*Stub)) {
+	for _, st := range stubs {
+		visit(st)
+	}
+}
+
 func appendMethod(found, stubs []*Stub, method string) []*Stub {
 	for _, st := range stubs {
 		if st.pattern.matchesMethod(method) {

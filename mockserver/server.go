@@ -92,6 +92,7 @@ type Server struct {
 	stubs     []*Stub // those in use, in the order of On; only ever appended to
 	added     []*Stub // those that On has added since the last request
 	index     index   // of stubs
+	rivals    rivals  // of stubs
 	requests  []Request
 	bodies    int              // bytes of the bodies in requests
 	bodyless  int              // so many of requests, from the first one, have lost their bodies
