@@ -151,6 +151,8 @@ func TestLoadFailures(t *testing.T) {
 			}
 			ask("POST", "/a", "["+got[1:]+",1]", `{"request": {"urlPath": "/a", "bodyPatterns": [{"equalToJson": [`+want[1:]+`,2], "ignoreArrayOrder": true}]}}`)(ft)
 		}},
+		{"unmatched: path that looks at too much", "as for a comparison; the path is at fault, and not the body",
+			ask("POST", "/a", strings.Repeat(`{"a":`, 900)+"1"+strings.Repeat("}", 900), `{"request": {"urlPath": "/a", "bodyPatterns": [{"matchesJsonPath": "$..*..*..*..*"}]}}`)},
 		{"unmatched: body that is no JSON", "", ask("POST", "/a", `a=b`, `{"request": {"urlPath": "/a", "bodyPatterns": [{"equalToJson": {}}, {"matchesJsonPath": "$"}], "formParameters": {"a": {"equalTo": "b"}}}}`)},
 		{"unmatched: state", "", ask("POST", "/a", "", `{"request": {"urlPath": "/a"}, "scenarioName": "s", "requiredScenarioState": "x"}`)},
 		{"unmatched: any URL", "", ask("POST", "/a", "", `{"request": {"method": "GET"}}`)},

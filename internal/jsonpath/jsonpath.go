@@ -68,9 +68,12 @@ func (st step) definite(last bool) bool {
 	return false
 }
 
-// maxWork is how many values one search may look at. No path that is written for a request comes near; the square of a
-// large body does.
-const maxWork = 2_000_000
+// maxWork is how many values one search may look at, beside maxPasses looks at each value of the document. No path that
+// is written for a request comes near; the square of a document does.
+const (
+	maxWork   = 200_000
+	maxPasses = 8
+)
 
 // The errors of Find.
 var (
@@ -79,20 +82,33 @@ var (
 	// ErrNoList: a filter stands behind a value that has neither items nor fields.
 	ErrNoList = errors.New("a filter is applied to a value that is no list and no object")
 	// ErrTooMuch: the search was given up.
-	ErrTooMuch = fmt.Errorf("the path looks at more than %d values of the document", maxWork)
+	ErrTooMuch = errors.New("the path looks at too much: at the same values of the document over and over; write names in place of .. and *")
 )
 
 // Find returns the values that the path leads to. For a definite path this is one value, or ErrNotFound. Others give any
 // number of values, and ErrNotFound when the definite part in front of the first indefinite step leads nowhere.
 func (p *Path) Find(doc *jsontree.Value) ([]*jsontree.Value, error) {
-	s := &search{root: doc, work: new(int)}
+	left := maxWork + maxPasses*count(doc)
+	s := &search{root: doc, left: &left}
 	return s.run(p, doc)
+}
+
+// count is the number of values in a value, and itself.
+func count(v *jsontree.Value) int {
+	n := 1
+	for _, item := range v.Items {
+		n += count(item)
+	}
+	for _, f := range v.Fields {
+		n += count(f.Value)
+	}
+	return n
 }
 
 // search is one evaluation, of the path or of a path in a filter.
 type search struct {
 	root    *jsontree.Value
-	work    *int
+	left    *int // values that it may still look at
 	require bool // in a check for existence: no field may be missing
 	found   []*jsontree.Value
 }
@@ -113,7 +129,7 @@ func (s *search) run(p *Path, at *jsontree.Value) ([]*jsontree.Value, error) {
 // walk does the steps from a value on. sure says that the steps until here were definite, so that what is missing is
 // an error.
 func (s *search) walk(steps []step, v *jsontree.Value, sure bool) error {
-	if *s.work++; *s.work > maxWork {
+	if *s.left--; *s.left < 0 {
 		return ErrTooMuch
 	}
 	if len(steps) == 0 {
@@ -236,7 +252,7 @@ func (s *search) holds(e expr, v *jsontree.Value) (bool, error) {
 
 // descend does the steps at a value and at everything below it. Fields and names want an object there, indexes a list.
 func (s *search) descend(steps []step, v *jsontree.Value) error {
-	if *s.work++; *s.work > maxWork {
+	if *s.left--; *s.left < 0 {
 		return ErrTooMuch
 	}
 	here := false
@@ -373,7 +389,7 @@ func (e exists) holds(s *search, at *jsontree.Value) (bool, error) {
 }
 
 func (s *search) sub(p *Path, at *jsontree.Value, require bool) ([]*jsontree.Value, error) {
-	inner := &search{root: s.root, work: s.work, require: require}
+	inner := &search{root: s.root, left: s.left, require: require}
 	if !p.relative {
 		at = s.root
 	}

@@ -234,6 +234,10 @@ func TestFindErrors(t *testing.T) {
 	assert.Equal(t, ErrTooMuch, err)
 	_, err = find(t, strings.Repeat("[", 500)+strings.Repeat("]", 500), `$..*..*..*`)
 	assert.Equal(t, ErrTooMuch, err)
+	_, err = find(t, strings.Repeat(`{"a":`, 900)+"1"+strings.Repeat("}", 900), `$..*..*..*..*`)
+	assert.Equal(t, ErrTooMuch, err)
+	_, err = find(t, "["+strings.Repeat(`{"a":[1]},`, 200_000)+"1]", `$..a[*]`)
+	assert.NoError(t, err, "a large document may be looked at as a whole")
 }
 
 func TestCompileErrors(t *testing.T) {
