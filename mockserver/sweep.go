@@ -32,6 +32,9 @@ import (
 //	retry storm         it sends more than RequestLimit, 50, requests
 //	failed              it fails its t by itself; what it holds then is told, but is no finding
 //	unexpected request  it sends a request that no stub matches, which is possible with Target alone
+//	no request          it sends none, because it keeps state between calls, for example: the scenario proves nothing
+//	not answered by the scenario
+//	                    it sends requests, and other stubs than the scenario's answer all of them: see Setup and Target
 //
 // What is printed names the line of the client, and the stub that shows the same in a test of its own. A root cause (the
 // same line, and the same outcome) is printed whole once, by the first scenario that has it; the other scenarios say which.

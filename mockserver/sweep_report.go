@@ -24,6 +24,8 @@ const (
 	outStorm      verdict = "retry storm"
 	outFailed     verdict = "failed"
 	outUnexpected verdict = "unexpected request"
+	outNoRequest  verdict = "no request"
+	outUnanswered verdict = "not answered by the scenario"
 	outSkipped    verdict = "skipped"
 )
 
@@ -310,6 +312,57 @@ func rate(n int, over time.Duration) string {
 	return fmt.Sprintf("in %v (%.0f a second)", over.Round(time.Millisecond), float64(n)/over.Seconds())
 }
 
+// unasked says that the scenario's reply was never sent, so that the scenario proves nothing; ok is false where it was, and
+// where something else that was found is the reason.
+func (r *run) unasked() (f finding, ok bool) {
+	if r.hits.Load() > 0 || slices.ContainsFunc(r.findings, func(f finding) bool { return f.outcome != outLeak }) {
+		return finding{}, false
+	}
+	f.what = "the call did not get the scenario's reply, so that this proves nothing"
+	r.mu.Lock()
+	sent, seen := r.requests, slices.Clone(r.seen)
+	r.mu.Unlock()
+	var b rows
+	if sent == 0 {
+		if r.srv != nil && r.srv.dialled() > 0 { // the client has given up before its request was read
+			return finding{}, false
+		}
+		f.outcome, f.cause = outNoRequest, "no request"
+		f.head = "the call sent no request, so that it did not get the scenario's reply"
+		f.fix = "does it use what the sweep gives it? Does it keep state between calls: a cache, a token, a sync.Once? Make a new client in each call; " +
+			"where a scenario needs no request, let the call skip it"
+	} else {
+		f.outcome, f.cause = outUnanswered, "not answered"
+		f.head = "the call sent " + count(sent, "request") + ", and did not get the scenario's reply for any"
+		b.row("sent", listed(seen))
+		switch {
+		case r.s.cfg.target:
+			b.row("swept", fmt.Sprintf("Target(%q, %q)", r.s.cfg.method, r.s.cfg.path))
+			f.fix = "does the call keep state between calls, so that it needs the target no more? Make a new client in each call; " +
+				"or name in Target what it does ask for"
+		default:
+			f.fix = "does a stub of Setup take its requests, or does the call keep state between calls, so that it needs only those? " +
+				"Give Setup only what is not to be swept, and make a new client in each call"
+		}
+	}
+	b.row("fix", f.fix)
+	f.whole = "\n" + b.String()
+	return f, true
+}
+
+// listed writes requests, a few of them.
+func listed(seen []seenRequest) string {
+	const most = 5
+	var all []string
+	for _, q := range seen[:min(len(seen), most)] {
+		all = append(all, q.method+" "+q.path)
+	}
+	if len(seen) > most {
+		all = append(all, "…")
+	}
+	return strings.Join(all, ", ")
+}
+
 // unboundedFinding words a body that was read and read.
 //
 // stack is where it was read, when that is known.
@@ -428,6 +481,11 @@ func (r *run) close(t *testing.T, st *sweepT) {
 				waited = 0
 			}
 			r.add(r.leakFinding(l, waited, st.findings.Looks))
+		}
+	}
+	if !st.failed && !t.Skipped() {
+		if f, ok := r.unasked(); ok {
+			r.add(f)
 		}
 	}
 	switch {
@@ -684,6 +742,9 @@ func (s *sweep) summary(ran []*run, took time.Duration) string {
 		fmt.Fprintf(&b, ", %d skipped", skips)
 	}
 	fmt.Fprintf(&b, " (%v)\n", took.Round(10*time.Millisecond))
+	if skips == len(ran) {
+		b.WriteString("  the call skipped every scenario, so that nothing was proved\n")
+	}
 	if n := len(s.scenarios) - len(ran); s.stopped != "" && n > 0 {
 		fmt.Fprintf(&b, "  not run: %s, because %s\n", count(n, "more scenario"), s.stopped)
 	}
@@ -696,7 +757,11 @@ func (s *sweep) summary(ran []*run, took time.Duration) string {
 			fmt.Fprintf(&b, "\n  … and %s more, see the table\n", count(len(causes)-most, "root cause"))
 			break
 		}
-		fmt.Fprintf(&b, "\n  %d. %s in %s: %s\n", i+1, c.outcome, count(len(c.runs), "scenario"), c.what)
+		in := count(len(c.runs), "scenario")
+		if c.outcome == outNoRequest || c.outcome == outUnanswered {
+			in = fmt.Sprintf("%d of %s", len(c.runs), count(len(ran)-skips, "scenario"))
+		}
+		fmt.Fprintf(&b, "\n  %d. %s in %s: %s\n", i+1, c.outcome, in, c.what)
 		var rs rows
 		rs.frames(c.role, c.site, nil)
 		if c.site.Func == "" && c.note != "" {

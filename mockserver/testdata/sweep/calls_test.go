@@ -377,3 +377,45 @@ func TestOptionIgnores(t *testing.T) {
 func TestOptionCodes(t *testing.T) {
 	mockserver.Sweep(t, func(t *testing.T, baseURL string) { leak(baseURL) }, mockserver.Codes(403), mockserver.Without("*-old-*", "cloud*"))
 }
+
+// ---- A scenario whose reply is never sent proves nothing.
+
+// The session is kept from the first call on.
+func TestKeepsState(t *testing.T) {
+	var once sync.Once
+	mockserver.Sweep(t, func(t *testing.T, baseURL string) { once.Do(func() { send(t, baseURL) }) }, few)
+}
+
+func TestKeepsStateTarget(t *testing.T) {
+	var once sync.Once
+	mockserver.Sweep(t, func(t *testing.T, baseURL string) {
+		once.Do(func() { send(t, baseURL) })
+		if resp, err := shared.Get(baseURL + "/token"); err == nil {
+			resp.Body.Close()
+		}
+	}, few, mockserver.Target("GET", "/session"), mockserver.Setup(func(srv *mockserver.Server) {
+		srv.On("GET", "/token").Reply(mockserver.Text(201, "token"))
+	}))
+}
+
+func TestSetupTakesAll(t *testing.T) {
+	mockserver.Sweep(t, func(t *testing.T, baseURL string) { send(t, baseURL) }, few, mockserver.Setup(func(srv *mockserver.Server) {
+		srv.On("GET", "/session").Reply(mockserver.Text(200, "taken"))
+	}))
+}
+
+func TestKeepsStateSkips(t *testing.T) {
+	var once sync.Once
+	mockserver.Sweep(t, func(t *testing.T, baseURL string) {
+		sent := false
+		once.Do(func() { send(t, baseURL); sent = true })
+		if !sent {
+			t.Skip("the session is known")
+		}
+	}, few)
+}
+
+func TestSkipsAll(t *testing.T) {
+	mockserver.Sweep(t, func(t *testing.T, baseURL string) { t.Skip("not today") }, few)
+	t.Error("so that the log is shown")
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -157,4 +158,12 @@ func TestMockedParallel(t *testing.T) {
 			t.Error(err)
 		}
 	}, mockserver.Parallel(8), noStalls)
+}
+
+func TestMockedKeepsState(t *testing.T) {
+	var once sync.Once
+	mocked(t, func(c *http.Client) (err error) {
+		once.Do(func() { err = mockedStatus(c, true) })
+		return err
+	}, few)
 }
