@@ -42,8 +42,9 @@ type run struct {
 	freezing bool
 	freezeAt int // requests
 	requests int
-	conns    map[int]bool
-	first    time.Time // when the first request came
+	before   int       // requests of the calls before this one
+	dialled  int       // connections of these
+	first    time.Time // when the first request of this call came
 	last     time.Time
 	seen     []seenRequest
 	senders  []sender
@@ -89,7 +90,7 @@ func newRun(s *sweep, t *testing.T, sc *sweepScenario) *run {
 	}
 	s.mu.Unlock()
 	return &run{
-		s: s, sc: sc, freezeAt: freezeAt, name: t.Name(), st: serverT{name: t.Name()}, conns: make(map[int]bool),
+		s: s, sc: sc, freezeAt: freezeAt, name: t.Name(), st: serverT{name: t.Name()},
 		frozen: make(chan struct{}), free: make(chan struct{}),
 	}
 }
@@ -130,8 +131,14 @@ func addrOf(srv *Server) netip.AddrPort {
 	return addr
 }
 
-// rewind makes the replies begin anew.
+// rewind makes the replies begin anew, and counts anew what a call sends.
 func (r *run) rewind() {
+	r.mu.Lock()
+	r.before = r.requests
+	if r.srv != nil {
+		r.dialled = r.srv.dialled()
+	}
+	r.mu.Unlock()
 	if r.answerer != nil {
 		r.answerer.rewind()
 	}
@@ -166,16 +173,15 @@ func (r *run) note(req Request) {
 	now := time.Now()
 	r.mu.Lock()
 	r.requests++
-	if r.requests == 1 {
+	if r.requests == r.before+1 {
 		r.first = now
 	}
 	r.last = now
-	r.conns[req.Conn] = true
 	if one := (seenRequest{req.Method, req.Path}); len(r.seen) < 100 && !slices.Contains(r.seen, one) {
 		r.seen = append(r.seen, one)
 	}
 	look := r.requests <= maxSenders
-	if !r.freezing && r.requests >= r.freezeAt {
+	if !r.freezing && r.requests-r.before >= r.freezeAt {
 		r.freezing = true
 		close(r.frozen)
 	}
@@ -369,21 +375,19 @@ func (r *run) tooLate() {
 	}
 }
 
-// storm reports too many requests.
+// storm reports too many requests of one call, once for all calls of the scenario.
 func (r *run) storm(late bool) {
 	r.mu.Lock()
-	n, what := r.requests, "requests"
-	if len(r.conns) > n {
-		n, what = len(r.conns), "connections"
-	}
+	n, what := r.requests-r.before, "requests"
 	over := r.last.Sub(r.first)
-	r.mu.Unlock()
+	told := slices.ContainsFunc(r.findings, func(f finding) bool { return f.outcome == outStorm })
 	if r.srv != nil {
-		if conns := r.srv.dialled(); conns > n {
+		if conns := r.srv.dialled() - r.dialled; conns > n {
 			n, what = conns, "connections"
 		}
 	}
-	if n <= r.s.cfg.requestLimit {
+	r.mu.Unlock()
+	if n <= r.s.cfg.requestLimit || told {
 		return
 	}
 	f := r.stormFinding(n, what, over, late)

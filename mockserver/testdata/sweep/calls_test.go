@@ -419,3 +419,22 @@ func TestSkipsAll(t *testing.T) {
 	mockserver.Sweep(t, func(t *testing.T, baseURL string) { t.Skip("not today") }, few)
 	t.Error("so that the log is shown")
 }
+
+// ---- The limit of requests is that of one call.
+
+// Forty requests are within it, also where the call is made four times.
+func TestLimitEachCall(t *testing.T) {
+	mockserver.Sweep(t, func(t *testing.T, baseURL string) {
+		for range 40 {
+			sendBy(shared, baseURL)
+		}
+	}, mockserver.Only("ok*", "alb-403-html"), mockserver.Repeat(2))
+}
+
+func TestLimitOnce(t *testing.T) {
+	mockserver.Sweep(t, func(t *testing.T, baseURL string) {
+		for range 5 {
+			send(t, baseURL)
+		}
+	}, mockserver.Only("ok-four-calls"), mockserver.RequestLimit(4))
+}
