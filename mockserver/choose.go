@@ -99,6 +99,9 @@ func (s *Server) choose(in *incoming) (st *Stub, fail []string) {
 			other.lostTo = st
 		}
 	}
+	if st.as != nil {
+		st = st.as
+	}
 	for scenario, state := range st.sets {
 		s.enter(scenario, state)
 	}

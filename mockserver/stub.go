@@ -15,6 +15,7 @@ type Stub struct {
 	matchers []Matcher  // never changed
 	site     string     // file:line of On, or the file of Load
 	url      *loadedURL // of Load, nil of On
+	as       *Stub      // the stub whose replies are sent in its place, nil for its own
 
 	// These are guarded by srv.mu.
 	priority int

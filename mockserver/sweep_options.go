@@ -162,7 +162,8 @@ func Setup(setup func(srv *Server)) SweepOption {
 }
 
 // Target is the endpoint that is swept, as Server.On has it. Requests for others need a stub, given with Setup. Without
-// Target every request gets the scenario's reply that has no more specific stub. A target that is never called in any
+// Target every request gets the scenario's reply that has no more specific stub. After a redirect, which turns a POST into a
+// GET, requests for the target's path are answered whatever their method is. A target that is never called in any
 // scenario fails the test.
 func Target(method, pattern string) SweepOption {
 	return func(c *sweepConfig) {

@@ -412,6 +412,9 @@ func (r *run) stubLine() string {
 	defer r.mu.Unlock()
 	if r.s.cfg.target {
 		method, path = r.s.cfg.method, r.s.cfg.path
+		if r.sc.changesMethod() {
+			method = "" // the request after the redirect has another
+		}
 	} else if p := r.onlyPath(); p != "" {
 		path = p
 		if len(r.seen) == 1 {

@@ -134,7 +134,12 @@ func (a *answerer) hits(req *http.Request) bool {
 	if path == "" {
 		path = "/"
 	}
-	return err == nil && p.matchesMethod(req.Method) && p.matchesPath(splitPath(path))
+	if err != nil || !p.matchesPath(splitPath(path)) {
+		return false
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return p.matchesMethod(req.Method) || a.served > 0 && a.r.sc.changesMethod()
 }
 
 // rewind makes the replies begin anew.

@@ -2,6 +2,7 @@ package mockserver
 
 import (
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
 	"strings"
@@ -112,9 +113,21 @@ func (r *run) serve() {
 	}
 	stub := srv.On(method, path).Reply(r.sc.replies(r)...)
 	stub.site = "the scenario's" // in messages, in place of a line of this file
-	r.mu.Lock()                  // for the server's goroutines
+	if r.s.cfg.target && method != "" && r.sc.changesMethod() {
+		// The lowest priority: a stub of Setup that takes the request is meant to.
+		again := srv.On("", path, Where("after the scenario's redirect", func(Request) bool { return stub.begun() })).Priority(math.MaxInt)
+		again.as, again.site = stub, stub.site
+	}
+	r.mu.Lock() // for the server's goroutines
 	defer r.mu.Unlock()
 	r.srv, r.stub = srv, stub
+}
+
+// begun says whether the stub has sent a reply of this call.
+func (st *Stub) begun() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.served > 0
 }
 
 // addr is the address of the server; not valid when there is none.

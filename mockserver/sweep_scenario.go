@@ -39,6 +39,12 @@ func (sc *sweepScenario) code() int {
 // upgrades says whether the first reply is a 101.
 func (sc *sweepScenario) upgrades() bool { return sc.steps[0].fault() == WireFault(SwitchingProtocols) }
 
+// changesMethod says whether the first reply is a redirect after which net/http sends GET, whatever was sent before.
+func (sc *sweepScenario) changesMethod() bool {
+	c := sc.code()
+	return c == 301 || c == 302 || c == 303
+}
+
 // line is the call that makes the replies of the scenario: of a stub, or of a responder.
 func (sc *sweepScenario) line(method, path string, responder bool) string {
 	if !responder {

@@ -188,7 +188,7 @@ var twins = []string{
 	"StatusOnlyFixed", "EarlyReturnFixed", "RetryFixed", "RedirectFixed", "DecodeFixed", "HeadFixed", "CopyFixed", "PagesFixed",
 	"SwapFixed", "CloserFixed", "CancelFixed", "UpgradeFixed", "HangFixed", "GarbageFixed", "EndlessFixed", "StormFixed",
 	"TransportFixed", "MockedFixed", "MockedTarget", "ParallelFixed", "VerifiedFixed", "WorkerFixed", "CallCleansUp",
-	"OptionIgnores", "LimitEachCall",
+	"OptionIgnores", "LimitEachCall", "TargetRedirected", "MockedTargetRedirected",
 }
 
 // TestSweepIsSilent: a client without a bug passes every scenario, also where leakcheck.Main looks at the end.
@@ -237,6 +237,7 @@ func TestSweepOutput(t *testing.T) {
 		{"SkipsAll", "all skipped is nothing proved"},
 		{"MockedKeepsState", "without a socket"},
 		{"LimitOnce", "each of four calls sends too many, which is told once"},
+		{"TargetRedirectedLeak", "the reply after a redirect is the scenario's"},
 		{"OptionsWrong", "every option that is wrong is told at once, and nothing is run"},
 		{"OptionNothing", "no scenario is left"},
 		{"OptionLeakcheck", "leakcheck's own option is wrong"},

@@ -438,3 +438,23 @@ func TestLimitOnce(t *testing.T) {
 		}
 	}, mockserver.Only("ok-four-calls"), mockserver.RequestLimit(4))
 }
+
+// net/http follows a 302 after a POST with a GET.
+func TestTargetRedirected(t *testing.T) {
+	mockserver.Sweep(t, func(t *testing.T, baseURL string) {
+		resp, err := careful.Post(baseURL+"/login", "text/plain", strings.NewReader("me"))
+		if err == nil {
+			drain(resp.Body)
+			resp.Body.Close()
+		}
+	}, mockserver.Only("ok", "redirect-*"), mockserver.Repeat(2), mockserver.Target("POST", "/login"))
+}
+
+func TestTargetRedirectedLeak(t *testing.T) {
+	mockserver.Sweep(t, func(t *testing.T, baseURL string) {
+		resp, err := patient.Post(baseURL+"/login", "text/plain", strings.NewReader("me"))
+		if err == nil && !in(t, "redirect-302-then-403") {
+			resp.Body.Close()
+		}
+	}, mockserver.Only("redirect-302-then-403"), mockserver.Target("POST", "/login"))
+}

@@ -167,3 +167,17 @@ func TestMockedKeepsState(t *testing.T) {
 		return err
 	}, few)
 }
+
+func TestMockedTargetRedirected(t *testing.T) {
+	mockserver.SweepResponder(t, func(t *testing.T, respond func(*http.Request) (*http.Response, error)) {
+		c := &http.Client{Transport: roundTripper(respond)}
+		resp, err := c.Post("http://session.test/login", "text/plain", nil)
+		if err != nil {
+			return
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode != http.StatusForbidden {
+			t.Error(resp.Status)
+		}
+	}, mockserver.Only("redirect-302-then-403"), mockserver.Target("POST", "/login"))
+}
