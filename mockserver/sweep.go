@@ -45,6 +45,10 @@ import (
 // has a timeout of 100 to 500 ms the whole sweep takes some seconds, most of them spent on waiting for that timeout. One
 // scenario runs alone with go test -run 'TestClient/alb-403-html$'.
 //
+// Pages that have a Retry-After are sent with Retry-After: 0, so that a client which obeys does not wait. Other scenarios
+// than pages have names that begin with ok, no-content-, not-modified-, early-hints-, framing-, body-, redirect-, seq- (a
+// fault first and good replies then, or the other way round), fault-, stall- and trickle-.
+//
 // Some pages cannot show a leak, because net/http has the connection back before the client sees the response: they are run
 // as well, and marked in the table. A client that never closes a body is found by all the others.
 //

@@ -125,9 +125,24 @@ func (l *scenarioList) pages() {
 		return cmp.Or(cmp.Compare(rankServer(a.Name), rankServer(b.Name)), cmp.Compare(a.Name, b.Name), cmp.Compare(rankCode(a.Code), rankCode(b.Code)))
 	})
 	for _, p := range all {
-		sc := l.add(p.Scenario, fmt.Sprintf("the %d of %s", p.Code, p.Server), p.Expr, p.Reply)
+		what, expr, reply := fmt.Sprintf("the %d of %s", p.Code, p.Server), p.Expr, p.Reply
+		if after := reply.retryAfter(); after != "" && after != "0" {
+			// A client that obeys would take longer than the deadline.
+			what, expr, reply = what+", with Retry-After: 0", expr+`.Header("Retry-After", "0")`, reply.Header("Retry-After", "0")
+		}
+		sc := l.add(p.Scenario, what, expr, reply)
 		sc.hides = p.HidesLeak
 	}
+}
+
+// retryAfter is the header of a reply that says when to try again; "" when it has none.
+func (r Reply) retryAfter() string {
+	for _, f := range r.fields {
+		if strings.EqualFold(f.name, "Retry-After") {
+			return f.value
+		}
+	}
+	return ""
 }
 
 // rankServer puts the servers first that stand in front of most clients.

@@ -356,6 +356,7 @@ func TestSweepScenarios(t *testing.T) {
 		assert.NotEmpty(t, sc.what, sc.name)
 		require.Len(t, sc.exprs, len(sc.steps), sc.name)
 		for _, r := range sc.steps {
+			assert.Contains(t, []string{"", "0"}, r.retryAfter(), "%s waits", sc.name)
 			assert.NoError(t, r.problem(), sc.name)
 		}
 	}
