@@ -87,7 +87,12 @@ type conn struct {
 type input struct {
 	nc   net.Conn
 	left int64
+	seen []byte // how the current request begins, for messages
+	over bool   // nothing more came in the middle of it
 }
+
+// keepSeen is how much of the beginning of a request is kept for messages.
+const keepSeen = 100
 
 var errHeaderTooLarge = errors.New("more than 1 MiB of headers")
 
@@ -100,7 +105,13 @@ func (in *input) Read(p []byte) (int, error) {
 	}
 	n, err := in.nc.Read(p)
 	in.left -= int64(n)
+	in.over = err != nil
+	in.see(p[:n])
 	return n, err
+}
+
+func (in *input) see(p []byte) {
+	in.seen = append(in.seen, p[:min(len(p), keepSeen-len(in.seen))]...)
 }
 
 func newConn(s *Server, id int, nc net.Conn) *conn {
@@ -212,12 +223,19 @@ func (c *conn) awaitRequest() bool {
 	if d := c.srv.cfg.idleTimeout; d > 0 && c.info.Requests > 0 {
 		c.nc.SetReadDeadline(time.Now().Add(d))
 	}
-	if _, err := c.br.Peek(1); err != nil {
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			c.setState(ConnClosing)
-			c.linger()
+	for spare := c.spareLines(); ; spare-- {
+		first, err := c.br.Peek(1)
+		if err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				c.setState(ConnClosing)
+				c.linger()
+			}
+			return false
 		}
-		return false
+		if spare == 0 || first[0] != '\r' && first[0] != '\n' {
+			break
+		}
+		c.br.Discard(1)
 	}
 	c.nc.SetReadDeadline(time.Time{})
 	c.setState(ConnActive)
@@ -272,7 +290,9 @@ func (c *conn) addWritten(n int) {
 // ended the connection after a complete reply.
 func (c *conn) exchange() (open, linger bool) {
 	defer func() { c.whole = nil }() // up to 64 MiB, which an idle connection must not keep
-	c.in.left = maxHeader
+	c.in.left, c.in.seen, c.in.over = maxHeader, c.in.seen[:0], false
+	here, _ := c.br.Peek(c.br.Buffered())
+	c.in.see(here)
 	req, err := http.ReadRequest(c.br)
 	tooLarge := c.in.left <= 0
 	c.in.left = math.MaxInt64
@@ -280,6 +300,8 @@ func (c *conn) exchange() (open, linger bool) {
 		code := 400
 		if tooLarge {
 			code, err = 431, errHeaderTooLarge
+		} else if unknownCoding(err) {
+			code = 501
 		}
 		return c.refuse(Request{}, code, err)
 	}
@@ -290,6 +312,12 @@ func (c *conn) exchange() (open, linger bool) {
 		return c.refuse(rec, 505, fmt.Errorf("%s: the server speaks HTTP/1.1", req.Proto))
 	case req.Host == "" && req.ProtoMinor > 0:
 		return c.refuse(rec, 400, errors.New("no Host header"))
+	}
+	if err := illegalHeader(req); err != nil {
+		return c.refuse(rec, 400, err)
+	}
+	if e := req.Header.Get("Expect"); e != "" && !strings.EqualFold(e, "100-continue") {
+		return c.refuse(rec, 417, fmt.Errorf("Expect: %q: the server knows 100-continue alone", e))
 	}
 	if req.ProtoMinor > 0 && req.ContentLength != 0 && strings.EqualFold(req.Header.Get("Expect"), "100-continue") {
 		if !c.write([]byte("HTTP/1.1 100 Continue\r\n\r\n")) {
@@ -395,7 +423,19 @@ func (c *conn) refuse(rec Request, code int, err error) (open, linger bool) {
 		rec.Time = time.Now()
 	}
 	c.begin(rec)
+	if msg := c.noRequest(code, err); msg != "" {
+		c.srv.report(msg)
+	}
 	return c.send(cannotRead(code, err), call{method: rec.Method, close: true})
+}
+
+// spareLines is how many bytes of empty lines may stand before the next request: some clients send one behind the body of
+// a POST that its length does not count.
+func (c *conn) spareLines() int {
+	if strings.HasPrefix(c.info.LastRequest, "POST ") {
+		return 4
+	}
+	return 0
 }
 
 func cannotRead(code int, err error) Reply {

@@ -314,8 +314,10 @@
 // Requests and for matchers that look at the body, the rest is read and dropped, up to 64 MiB. A body matcher takes no body
 // that is longer than what is kept, and says so. Bodies are compared as they were sent: gzip is not undone. A longer body is answered without reading on, and the connection is closed. Expect:
 // 100-continue gets its 100. A request that is not HTTP gets a 400, one with more than 1 MiB of headers a 431, one that is
-// not HTTP/1 a 505, and one whose body stops coming for 5 s a 408; each of them closes the connection and is recorded
-// with its Err, and does not fail the test. An HTTP/1.0 client gets UntilClose in place of both chunked framings.
+// not HTTP/1 a 505, one with an unknown transfer coding a 501 or an unknown Expect a 417, and one whose body stops coming
+// for 5 s a 408; each of them closes the connection and is recorded with its Err. Each kind of them fails the test once,
+// unless AllowUnmatched is given; a request that broke off or stopped, a TLS handshake on a server without TLS, and
+// whatever comes over HTTP/2 do not. An HTTP/1.0 client gets UntilClose in place of both chunked framings.
 //
 // # What is not promised
 //

@@ -37,6 +37,7 @@ type Option func(*config)
 type config struct {
 	allowUnmatched bool
 	allowUnused    bool
+	allowBad       bool // what is no HTTP request does not fail the test; Sweep judges the client by itself
 	keepBodies     int
 	idleTimeout    time.Duration
 	late           time.Duration
@@ -50,7 +51,8 @@ type config struct {
 }
 
 // AllowUnmatched lets the test pass when a request comes that no stub matches. The request still gets its 501 and is
-// found in Requests, with an empty Stub.
+// found in Requests, with an empty Stub. It lets the test pass also when a client sends what is no HTTP request, which gets
+// its 400, 417, 431, 501 or 505 and is found in Requests with its Err.
 func AllowUnmatched() Option {
 	return func(c *config) { c.allowUnmatched = true }
 }

@@ -263,7 +263,7 @@ func TestBadRequests(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			srv := New(t, withBodyWait(100*time.Millisecond), AllowUnused())
+			srv := New(t, withBodyWait(100*time.Millisecond), AllowUnused(), AllowUnmatched())
 			srv.On("", "/").Reply(Status(200))
 			nc := dial(t, srv)
 			_, err := io.WriteString(nc, c.request)

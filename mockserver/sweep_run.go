@@ -98,7 +98,7 @@ func newRun(s *sweep, t *testing.T, sc *sweepScenario) *run {
 
 // serve starts the scenario's server. Its goroutines and its listener are there before the leak check begins.
 func (r *run) serve() {
-	opts := append(slices.Clone(r.s.cfg.serve), AllowUnused(), func(c *config) { c.onRequest = r.arrived })
+	opts := append(slices.Clone(r.s.cfg.serve), AllowUnused(), func(c *config) { c.onRequest, c.allowBad = r.arrived, true })
 	var srv *Server
 	label.Open(func() netip.AddrPort {
 		srv = New(&r.st, opts...)
