@@ -62,12 +62,12 @@ func TestFailures(t *testing.T) {
 		{"slash too many", "ServeMux would redirect, the server does not", request("GET", "/users/", "GET /users")},
 		{"slash too few", "ServeMux would redirect, the server does not", request("GET", "/users", "GET /users/")},
 		{"slash too few for the exact path", "{$} is an empty segment", request("GET", "/users", "GET /users/{$}")},
-		{"path too long", "", request("GET", "/users/7/posts/8", "GET /users/{id}")},
-		{"path too short", "", request("GET", "/users", "GET /users/{id}/posts")},
-		{"path lacks the rest", "", request("GET", "/files", "GET /files/{path...}")},
+		{"path too long", "which segment is too many", request("GET", "/users/7/posts/8", "GET /users/{id}")},
+		{"path too short", "which segment is missing", request("GET", "/users", "GET /users/{id}/posts")},
+		{"path lacks the rest", "a wildcard for the rest still wants its slash", request("GET", "/files", "GET /files/{path...}")},
 		{"nothing after the slash", "a wildcard does not match an empty segment", request("GET", "/users/", "GET /users/{id}")},
-		{"empty segment", "", request("GET", "/users//posts", "GET /users/{id}/posts")},
-		{"more than {$}", "", request("GET", "/a", "GET /{$}")},
+		{"empty segment", "a wildcard takes no empty segment", request("GET", "/users//posts", "GET /users/{id}/posts")},
+		{"more than {$}", "{$} is the end and no wildcard", request("GET", "/a", "GET /{$}")},
 		{"escaped slash", "the segment is decoded, the pattern to write is not", request("GET", "/a%2Fb", "GET /a/b")},
 		{"no path", "a proxy request", request("OPTIONS", "*", "GET /")},
 		{"no stubs", "New and nothing else", request("GET", "/x?page=2")},
@@ -79,14 +79,14 @@ func TestFailures(t *testing.T) {
 			raw(t, srv, get("/x"))
 			raw(t, srv, get("/x"))
 		}},
-		{"Reply without replies", "", func(ft TB) { New(ft).On("GET", "/x").Reply() }},
+		{"Reply without replies", "a slice that was empty, perhaps", func(ft TB) { New(ft).On("GET", "/x").Reply() }},
 
-		{"same stub", "", func(ft TB) {
+		{"same stub", "both places are told", func(ft TB) {
 			srv := New(ft)
 			srv.On("GET", "/x")
 			srv.On("GET", "/x")
 		}},
-		{"same stub with other names", "", func(ft TB) {
+		{"same stub with other names", "names of wildcards do not tell patterns apart", func(ft TB) {
 			srv := New(ft)
 			srv.On("GET", "/x/{id}")
 			srv.On("GET", "/x/{name}")
@@ -96,35 +96,35 @@ func TestFailures(t *testing.T) {
 			srv.On("GET", "/{a}/x")
 			srv.On("GET", "/x/{b}")
 		}},
-		{"overlap of method and path", "", func(ft TB) {
+		{"overlap of method and path", "one is more specific in its method, the other in its path", func(ft TB) {
 			srv := New(ft)
 			srv.On("", "/x")
 			srv.On("GET", "/{a}")
 		}},
 		{"method in the pattern", "as ServeMux has it", on("", "GET /x")},
-		{"small method", "", on("get", "/x")},
-		{"star for any method", "", on("*", "/x")},
-		{"no method", "", on("GET POST", "/x")},
-		{"empty pattern", "", on("GET", "")},
-		{"no slash", "", on("GET", "users/{id}")},
-		{"URL", "", on("GET", "http://127.0.0.1/users")},
-		{"query", "", on("GET", "/users?page=2")},
-		{"half wildcard", "", on("GET", "/users/{id")},
-		{"wildcard in a segment", "", on("GET", "/users/u{id}")},
-		{"wildcard without a name", "", on("GET", "/users/{}")},
-		{"wildcard with a bad name", "", on("GET", "/users/{user-id}")},
-		{"wildcard name twice", "", on("GET", "/{id}/{id}")},
-		{"rest in the middle", "", on("GET", "/{path...}/x")},
-		{"end in the middle", "", on("GET", "/{$}/x")},
+		{"small method", "methods are told apart by case", on("get", "/x")},
+		{"star for any method", "as other routers have it", on("*", "/x")},
+		{"no method", "two methods in one text", on("GET POST", "/x")},
+		{"empty pattern", "the path is forgotten", on("GET", "")},
+		{"no slash", "the usual slip", on("GET", "users/{id}")},
+		{"URL", "copied from srv.URL or a browser", on("GET", "http://127.0.0.1/users")},
+		{"query", "a query is matched by WithQuery", on("GET", "/users?page=2")},
+		{"half wildcard", "a brace is missing", on("GET", "/users/{id")},
+		{"wildcard in a segment", "other routers allow it", on("GET", "/users/u{id}")},
+		{"wildcard without a name", "other routers allow it", on("GET", "/users/{}")},
+		{"wildcard with a bad name", "names are Go's, as in ServeMux", on("GET", "/users/{user-id}")},
+		{"wildcard name twice", "PathValue could give one only", on("GET", "/{id}/{id}")},
+		{"rest in the middle", "nothing can follow it", on("GET", "/{path...}/x")},
+		{"end in the middle", "nothing can follow it", on("GET", "/{$}/x")},
 
 		{"unknown page", "the nearest is named", reply(ALB(505))},
-		{"unknown nginx page", "", reply(Nginx(499))},
-		{"1xx", "", reply(Status(103))},
-		{"no status", "", reply(Text(0, "x"))},
-		{"empty reply", "", reply(Reply{})},
-		{"unencodable", "", reply(JSON(200, func() {}))},
-		{"length by hand", "", reply(ALB(403).Header("content-length", "1"))},
-		{"bad header name", "", reply(ALB(403).Header("a b", "1"))},
+		{"unknown nginx page", "nginx has no page for this status", reply(Nginx(499))},
+		{"1xx", "is no final reply", reply(Status(103))},
+		{"no status", "a zero value", reply(Text(0, "x"))},
+		{"empty reply", "Reply{} was made by hand", reply(Reply{})},
+		{"unencodable", "the error of encoding/json is shown", reply(JSON(200, func() {}))},
+		{"length by hand", "the server writes it, and Length is for a wrong one", reply(ALB(403).Header("content-length", "1"))},
+		{"bad header name", "no client could read it", reply(ALB(403).Header("a b", "1"))},
 		{"bad header value", "a header must not add another", reply(ALB(403).Framing(Chunked).Header("a", "1\r\nb: 2"))},
 		{"unknown framing", "the first thing that is wrong is told", reply(Status(200).Framing(9).Header("", ""))},
 	} {

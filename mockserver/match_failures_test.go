@@ -55,18 +55,18 @@ func TestMatchFailures(t *testing.T) {
 		{"JSON subset", "members that are not asked for are no difference", miss("", "", `{"id":1,"items":[{"sku":"x","n":1}]}`, WithJSONSubset(`{"items":[{"sku":"y"}]}`))},
 		{"not JSON", "a form in place of JSON", miss("", "", "name=bob", WithJSON(`{"name":"bob"}`))},
 		{"no body", "the most common reason why a body is not JSON", miss("", "", "", WithJSONSubset(`{"name":"bob"}`))},
-		{"absent", "", miss("", "", "", WithQuery("page", "2"), WithHeader("X-Id", "1"), WithCookie("sid", "abc"))},
+		{"absent", "each kind of matcher says that nothing is there", miss("", "", "", WithQuery("page", "2"), WithHeader("X-Id", "1"), WithCookie("sid", "abc"))},
 		{"name in another case", "names in a query are told apart by case", miss("", "?Page=2", "", WithQuery("page", "2"))},
-		{"several values", "", miss("X-Id: 1\nX-Id: 2", "", "", WithHeader("X-Id", "3"))},
-		{"what must not be there", "", miss("X-Debug: 1", "?trace=", "", WithoutHeader("X-Debug"), WithoutQuery("trace"), WithoutQuery("x"))},
+		{"several values", "all that came are shown", miss("X-Id: 1\nX-Id: 2", "", "", WithHeader("X-Id", "3"))},
+		{"what must not be there", "a matcher that fails because something is there", miss("X-Debug: 1", "?trace=", "", WithoutHeader("X-Debug"), WithoutQuery("trace"), WithoutQuery("x"))},
 		{"secrets", "a log of a build is read by many", miss("Authorization: Bearer top-secret\nCookie: sid=very-secret", "", "",
 			WithHeader("Authorization", "Bearer hush-hush!"), WithHeaderMatching("authorization", "^Basic "), WithCookie("sid", "hidden-too"), WithHeader("Cookie", "sid=hidden"), WithoutHeader("Cookie"))},
 		{"a difference far in", "long values are cut, so the place is told", miss("", "", long+"end", WithBody(long+"END!"))},
 		{"upper and lower case", "is hard to see", miss("X-Env: prod", "", "", WithHeader("X-Env", "Prod"))},
 		{"space", "cannot be seen", miss("", "", "hello\n", WithBody("hello"))},
-		{"regexps", "", miss("", "?page=x", "Hello", WithQueryMatching("page", `^\d+$`), WithBodyMatching("^hello"), WithBodyContaining("HELL"), WithPathMatching("^/v1/"))},
+		{"regexps", "the expression is shown, and what nearly matches", miss("", "?page=x", "Hello", WithQueryMatching("page", `^\d+$`), WithBodyMatching("^hello"), WithBodyContaining("HELL"), WithPathMatching("^/v1/"))},
 		{"not a form", "the client forgot the Content-Type", miss("Content-Type: application/json", "", "name=bob", WithForm("name", "bob"))},
-		{"Where", "", miss("", "", "", Where("an id that is even", func(Request) bool { return false }))},
+		{"Where", "a function has no value to show, so its description is", miss("", "", "", Where("an id that is even", func(Request) bool { return false }))},
 		{"a body that is too long", "says what to do", miss("", "", strings.Repeat("x", 100_000), WithBodyContaining("y"))},
 		{"the state of a scenario", "nothing of the request is wrong", func(ft TB) {
 			srv := New(ft, AllowUnused())
@@ -80,7 +80,7 @@ func TestMatchFailures(t *testing.T) {
 			srv.On("POST", "/orders", WithQuery("a", "1"), WithQuery("b", "3")).Reply(Status(200))
 			send(srv, "POST", "/orders?a=1&b=2", "", "")
 		}},
-		{"any method", "", func(ft TB) {
+		{"any method", "a stub without a method has none to differ in", func(ft TB) {
 			srv := New(ft, AllowUnused())
 			srv.On("", "/orders", WithQuery("a", "1")).Reply(Status(200))
 			send(srv, "PATCH", "/order", "", "")
@@ -111,12 +111,12 @@ func TestMatchFailures(t *testing.T) {
 			srv.On("GET", "/users/me").Reply(Status(200))
 			send(srv, "GET", "/users/me", "", "")
 		}},
-		{"a state that never came", "", func(ft TB) {
+		{"a state that never came", "the state in which the scenario ended tells why", func(ft TB) {
 			srv := New(ft)
 			srv.On("GET", "/cart", InState("cart", "filled")).Reply(Status(200))
 			srv.SetState("cart", "full")
 		}},
-		{"called too seldom", "", func(ft TB) {
+		{"called too seldom", "both numbers are told", func(ft TB) {
 			srv := New(ft)
 			srv.On("GET", "/x").Reply(Status(200)).Expect(3)
 			send(srv, "GET", "/x", "", "")
@@ -128,7 +128,7 @@ func TestMatchFailures(t *testing.T) {
 				send(srv, "GET", "/x", "", "")
 			}
 		}},
-		{"called although it must not be", "", func(ft TB) {
+		{"called although it must not be", "Expect(0) is how a test says never", func(ft TB) {
 			srv := New(ft)
 			srv.On("DELETE", "/x").Reply(Status(200)).Expect(0)
 			send(srv, "DELETE", "/x", "", "")
@@ -145,8 +145,8 @@ func TestMatchFailures(t *testing.T) {
 				srv.On("GET", fmt.Sprint("/", i)).Reply(Status(200))
 			}
 		}},
-		{"Expect of less than nothing", "", func(ft TB) { New(ft).On("GET", "/x").Expect(-1).Optional() }},
-		{"scenarios without names", "", func(ft TB) {
+		{"Expect of less than nothing", "a difference that came out wrong", func(ft TB) { New(ft).On("GET", "/x").Expect(-1).Optional() }},
+		{"scenarios without names", "an empty variable, perhaps", func(ft TB) {
 			srv := New(ft)
 			srv.On("GET", "/x").Optional().Sets("", "x")
 			srv.SetState("", "x")
@@ -163,7 +163,7 @@ func TestMatchFailures(t *testing.T) {
 			got := srv.Wait(stub, 2, time.Millisecond)
 			assert.Len(t, got, 1, "a t without FailNow gets what came")
 		}},
-		{"waited, nothing came", "", func(ft TB) {
+		{"waited, nothing came", "the client may not have been started", func(ft TB) {
 			srv := New(ft)
 			srv.Wait(srv.On("POST", "/orders").Optional(), 1, time.Millisecond)
 		}},
@@ -175,14 +175,14 @@ func TestMatchFailures(t *testing.T) {
 			}
 			srv.Wait(srv.On("POST", "/orders").Optional(), 1, time.Millisecond)
 		}},
-		{"waited on a closed server", "", func(ft TB) {
+		{"waited on a closed server", "to wait longer would be in vain", func(ft TB) {
 			srv := New(ft)
 			stub := srv.On("POST", "/orders").Optional()
 			srv.Close()
 			srv.Wait(stub, 1, time.Hour)
 		}},
-		{"no stub to wait for", "", func(ft TB) { New(ft).Wait(nil, 1, time.Hour) }},
-		{"another server's stub", "", func(ft TB) {
+		{"no stub to wait for", "a variable that was never set", func(ft TB) { New(ft).Wait(nil, 1, time.Hour) }},
+		{"another server's stub", "two servers in one test are mixed up easily", func(ft TB) {
 			other := New(ft).On("GET", "/x").Optional()
 			New(ft).Calls(other)
 		}},
