@@ -79,6 +79,7 @@ const (
 	moreTime    = 5                      // times the deadline, for a call that moves
 	movesLooks  = 3                      // how often it is looked whether it does,
 	movesWithin = 30 * time.Millisecond  // with a pause of this
+	lookAgain   = 100 * time.Millisecond // until it is looked once more whether it does,
 	graceLong   = 250 * time.Millisecond // for a call to return when its server is closed,
 	graceShort  = 50 * time.Millisecond  // and when its requests are not answered any more
 )
@@ -268,10 +269,30 @@ func (r *run) wait(start time.Time) (late bool) {
 		case r.isPaused(): // it calls t.Parallel, and goes on when the sweep is over
 			<-r.done
 			return false
-		case time.Since(start) > moreTime*d || !r.moves():
-			return true
+		case time.Since(start) > moreTime*d:
+			return !r.returned()
+		case !r.moves():
+			// Once more: a busy machine may have had no time for it.
+			select {
+			case <-r.done:
+				return false
+			case <-time.After(lookAgain):
+			}
+			if !r.moves() {
+				return !r.returned()
+			}
 		}
 		timer.Reset(d / 4)
+	}
+}
+
+// returned says whether the call has ended.
+func (r *run) returned() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
 	}
 }
 
