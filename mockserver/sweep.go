@@ -16,8 +16,9 @@ import (
 // subtest each, under leakcheck. It finds the test that nobody wrote: the scenario in which the client leaks.
 //
 //	func TestClient(t *testing.T) {
+//		client := &http.Client{Timeout: 500 * time.Millisecond}
 //		mockserver.Sweep(t, func(t *testing.T, baseURL string) {
-//			_, _ = session.New(baseURL).IsActive(t.Context(), "abc") // errors are expected: most replies are errors
+//			_, _ = session.New(baseURL, client).IsActive(t.Context(), "abc") // errors are expected: most replies are errors
 //		})
 //	}
 //

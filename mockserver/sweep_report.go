@@ -89,6 +89,9 @@ func where(f callsite.Frame) string {
 
 // leakFinding words one leak.
 func (r *run) leakFinding(l report.Leak, waited time.Duration, looks int) finding {
+	if l.Kind == "http-conn" && r.sc.calls > 1 {
+		l.Hint += ". If only this test makes a client for each call: t.Cleanup(client.CloseIdleConnections), or mockserver.Without(\"" + r.sc.name + "\")"
+	}
 	text := report.Text{Scope: r.name, Leaks: []report.Leak{l}, Waited: waited, Looks: looks, Ages: true}.String()
 	_, entry, _ := strings.Cut(text, "\n")
 	f := finding{
@@ -280,6 +283,10 @@ func panicFinding(e *ended) finding {
 // stormFinding words too many requests.
 func (r *run) stormFinding(n int, what string, over time.Duration, late bool) finding {
 	f := finding{outcome: outStorm, role: "sent at", fix: "give retries a limit and a growing wait between them, and stop when the context ends"}
+	if !slices.ContainsFunc(r.sc.steps, func(one Reply) bool { return one.code < 200 || one.code > 299 || one.fault() != nil }) {
+		f.fix = "a loop over pages needs an end: a maximum, or to stop at a cursor that came before. " +
+			"Where Success says that there is a next page, let it end: mockserver.Success(first.Then(last))"
+	}
 	f.what = fmt.Sprintf("more than %d %s by one call", r.s.cfg.requestLimit, what)
 	f.head = fmt.Sprintf("%d %s by one call, %s", n, what, rate(n, over))
 	var b rows
@@ -367,7 +374,8 @@ func listed(seen []seenRequest) string {
 //
 // stack is where it was read, when that is known.
 func (r *run) unboundedFinding(sent, slack int64, stack []callsite.Frame) finding {
-	f := finding{outcome: outUnbounded, role: "reads at", fix: "limit what is read: io.LimitReader(resp.Body, max), or http.MaxBytesReader"}
+	f := finding{outcome: outUnbounded, role: "reads at", fix: "limit what is read: io.LimitReader(resp.Body, max), or http.MaxBytesReader. " +
+		"Where the call is meant to read without a limit, as a download is: mockserver.Without(\"fault-endless-*\")"}
 	f.what = fmt.Sprintf("more than %s of a body were read, and it went on", bytesText(r.s.cfg.bodyLimit))
 	f.head = f.what
 	w := waiting{site: callsite.Pick(stack), stack: stack, net: true}

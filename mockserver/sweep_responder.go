@@ -18,7 +18,8 @@ import (
 //	mockserver.SweepResponder(t, func(t *testing.T, respond func(*http.Request) (*http.Response, error)) {
 //		mock := httpmock.NewMockTransport()
 //		mock.RegisterNoResponder(respond)
-//		_, _ = session.New("http://session.test", &http.Client{Transport: mock}).IsActive(t.Context(), "abc")
+//		client := &http.Client{Transport: mock, Timeout: time.Second}
+//		_, _ = session.New("http://session.test", client).IsActive(t.Context(), "abc")
 //	})
 //
 // A mock has no connection that an unclosed body holds, so the sweep tracks the bodies by itself: one that was not closed
@@ -68,7 +69,7 @@ type answerer struct {
 }
 
 func newAnswerer(r *run) *answerer {
-	return &answerer{r: r, tracker: roundtrip.New("the sweep's responder", nil), replies: r.sc.replies(r)}
+	return &answerer{r: r, tracker: roundtrip.New("the sweep's responder", nil), replies: flatten(r.sc.replies(r))}
 }
 
 // options make leakcheck fail for every body that was not closed.
@@ -77,7 +78,13 @@ func (a *answerer) options() []leakcheck.Option {
 }
 
 func (a *answerer) respond(req *http.Request) (*http.Response, error) {
-	return a.tracker.Do(req, answer(a.answer), 1)
+	resp, err := a.tracker.Do(req, answer(a.answer), 1)
+	if ended := req.Context().Err(); ended != nil && resp != nil {
+		// httpmock drops a response that comes when the context has ended: nobody could close it.
+		resp.Body.Close()
+		return nil, ended
+	}
+	return resp, err
 }
 
 // answer is a RoundTripper.
@@ -99,7 +106,10 @@ func (a *answerer) answer(req *http.Request) (*http.Response, error) {
 	a.cancels = append(a.cancels, cancel)
 	reply := r.s.cfg.success
 	if hit {
-		reply = a.replies[min(a.served, len(a.replies)-1)]
+		var more bool
+		if reply, more = nth(a.replies, a.served); !more {
+			reply = a.replies[len(a.replies)-1]
+		}
 		a.served++
 	}
 	a.mu.Unlock()
