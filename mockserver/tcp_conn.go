@@ -22,13 +22,17 @@ type tcpConn struct {
 	at   string // the step that is played
 	ends error  // why no more comes; nil as long as more may come
 
+	settled chan struct{} // closed when, after Close began, the client has nothing more to be judged
+	settle  func()        // closes it, once
+
 	mu   sync.Mutex
 	info TCPConn
 	open string // what to say when Close finds the connection in the middle of its script
 }
 
 func newTCPConn(p *TCP, id int, nc net.Conn, script []Step) *tcpConn {
-	c := &tcpConn{peer: p, nc: nc, script: script}
+	c := &tcpConn{peer: p, nc: nc, script: script, settled: make(chan struct{})}
+	c.settle = sync.OnceFunc(func() { close(c.settled) })
 	c.info = TCPConn{ID: id, RemoteAddr: nc.RemoteAddr().String(), State: ConnNew, Opened: time.Now()}
 	return c
 }
@@ -61,6 +65,7 @@ func (c *tcpConn) unmet() string {
 // leave the connection behind.
 func (c *tcpConn) play() {
 	defer c.peer.leave()
+	defer c.settle()
 	defer c.setState(ConnClosed)
 	defer c.nc.Close()
 	result := goOn
@@ -87,7 +92,7 @@ func (c *tcpConn) play() {
 func (c *tcpConn) playLoop(steps []Step) outcome {
 	loop := c.at
 	for round := 1; ; round++ {
-		if c.peer.isClosed() {
+		if c.peer.isClosed() || round > 1 && c.peer.isSettling() && !steps[0].reads() {
 			return stopped
 		}
 		for i, s := range steps {
@@ -161,8 +166,14 @@ func (c *tcpConn) read() bool {
 		return false
 	}
 	var piece [4 << 10]byte
-	n, err := c.nc.Read(piece[:])
-	c.buf = append(c.buf, piece[:n]...)
+	n, err := c.next(piece[:])
+	return c.took(piece[:n], err)
+}
+
+// took notes what was read.
+func (c *tcpConn) took(piece []byte, err error) bool {
+	n := len(piece)
+	c.buf = append(c.buf, piece...)
 	c.ends = err
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -177,6 +188,27 @@ func (c *tcpConn) read() bool {
 	return n > 0
 }
 
+// next waits for what comes. When the peer is being closed it says, before it waits, that nothing more has come.
+func (c *tcpConn) next(piece []byte) (n int, err error) {
+	for {
+		if c.peer.isSettling() {
+			c.nc.SetReadDeadline(time.Time{})
+			n, ready, err := readNow(c.nc, piece)
+			if ready {
+				return n, err
+			}
+			// The deadline of Close may have come between these lines, in which case nothing was looked at.
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				c.settle()
+			}
+		}
+		n, err = c.nc.Read(piece)
+		if n > 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+	}
+}
+
 // gone says whether the client is known to be: it has reset the connection.
 func (c *tcpConn) gone() bool { return c.ends != nil && c.ends != io.EOF }
 
@@ -187,6 +219,7 @@ func (c *tcpConn) swallow() outcome {
 			return over
 		}
 	}
+	c.settle()
 	<-c.peer.done
 	return stopped
 }
@@ -318,8 +351,31 @@ func (c *tcpConn) sleep(d time.Duration) outcome {
 	select {
 	case <-timer.C:
 		return goOn
-	case <-c.peer.done:
-		return stopped
+	case <-c.peer.settling:
+	}
+	// The test is over. What the client has done meanwhile is still judged; a client that waits for the end of the pause is
+	// left alone.
+	if len(c.buf) > 0 || c.ends != nil || c.readWaiting() {
+		return goOn
+	}
+	c.settle()
+	<-c.peer.done
+	return stopped
+}
+
+// readWaiting takes what has come, and says whether there was anything: bytes, or the end.
+func (c *tcpConn) readWaiting() bool {
+	var piece [4 << 10]byte
+	for {
+		c.nc.SetReadDeadline(time.Time{})
+		n, ready, err := readNow(c.nc, piece[:])
+		if ready {
+			c.took(piece[:n], err)
+			return true
+		}
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return false
+		}
 	}
 }
 

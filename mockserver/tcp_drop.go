@@ -19,7 +19,7 @@ func DropSYN(t TB) *TCP {
 	file, line := caller()
 	p := &TCP{
 		t: t, what: "DropSYN", site: fmt.Sprintf("%s:%d", file, line),
-		done: make(chan struct{}), ended: make(chan struct{}), dialled: make(chan struct{}),
+		settling: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{}), dialled: make(chan struct{}),
 	}
 	var err error
 	p.addr, p.free, err = holdDropping()

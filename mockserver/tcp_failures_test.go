@@ -155,7 +155,7 @@ func TestDropSYNFailures(t *testing.T) {
 // Without a Skip a system on which dials cannot be made to hang is a failure, and the peer a closed one.
 func TestPeerThatCannotBe(t *testing.T) {
 	ft := &fakeT{}
-	peer := &TCP{t: ft, what: "DropSYN", done: make(chan struct{}), ended: make(chan struct{}), dialled: make(chan struct{})}
+	peer := &TCP{t: ft, what: "DropSYN", settling: make(chan struct{}), done: make(chan struct{}), ended: make(chan struct{}), dialled: make(chan struct{})}
 	peer.fail(errCannotDrop)
 	assert.Equal(t, []string{"mockserver: DropSYN: there is no reliable way to let a dial hang"}, ft.failures())
 	_, err := net.Dial("tcp", peer.Addr())

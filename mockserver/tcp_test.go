@@ -445,3 +445,69 @@ func FuzzDumps(f *testing.F) {
 		}
 	})
 }
+
+// A client that breaks the script and closes in the last moment of its test is judged by all that it did, whether or not
+// the peer has come to accept it, or to read what it sent.
+func TestScriptJudgesWhatHasArrived(t *testing.T) {
+	for range 200 {
+		ft := &fakeT{}
+		peer := Script(ft, Expect("HELLO\n"), Send("OK\n"), ExpectMatching("^BYE .*\n"), Close())
+		nc, err := net.Dial("tcp", peer.Addr())
+		require.NoError(t, err)
+		_, err = io.WriteString(nc, "HELLO\n")
+		require.NoError(t, err)
+		nc.Close()
+		ft.end()
+		require.Len(t, ft.failures(), 1)
+		require.Contains(t, ft.failures()[0], "connection 1, step 3 of 4, ExpectMatching(\"^BYE .*\\n\"):")
+	}
+}
+
+// What came in a Pause is judged too; a client that waits for its end is not failed for it.
+func TestScriptJudgesWhatCameInAPause(t *testing.T) {
+	for range 50 {
+		ft := &fakeT{}
+		peer := Script(ft, Expect("a"), Pause(time.Hour), Expect("b"))
+		_, err := io.WriteString(dialTCP(t, peer.Addr()), "ax")
+		require.NoError(t, err)
+		ft.end()
+		require.Len(t, ft.failures(), 1)
+		require.Contains(t, ft.failures()[0], "connection 1, step 3 of 3, Expect(\"b\"):")
+
+		ft = &fakeT{}
+		peer = Script(ft, Expect("a"), Pause(time.Hour), Expect("b"))
+		_, err = io.WriteString(dialTCP(t, peer.Addr()), "a")
+		require.NoError(t, err)
+		ft.end()
+		require.Empty(t, ft.failures())
+	}
+}
+
+// A loop that does not read ends with its peer.
+func TestTalkingLoopEndsWithItsPeer(t *testing.T) {
+	ft := &fakeT{}
+	peer := Script(ft, Loop(Send("tick\n"), Pause(time.Millisecond)))
+	say(t, dialTCP(t, peer.Addr()), "x", 10)
+	ft.end()
+	assert.Empty(t, ft.failures())
+}
+
+// The fence does not keep the accept loop from emptying a queue that its own dial waits for.
+func TestDialsWhileManyDial(t *testing.T) {
+	peer := HangUp(t)
+	const dialers, each = 20, 20
+	var wg sync.WaitGroup
+	for range dialers {
+		wg.Go(func() {
+			for range each {
+				nc, err := net.Dial("tcp", peer.Addr())
+				if assert.NoError(t, err) {
+					nc.Close()
+				}
+				peer.Dials()
+			}
+		})
+	}
+	wg.Wait()
+	assert.Equal(t, dialers*each, peer.Dials())
+}
