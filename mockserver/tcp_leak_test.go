@@ -110,5 +110,6 @@ func TestPeerThatIsNeverClosed(t *testing.T) {
 	peer.Close()
 	found := strings.Join(ft.failures(), "\n")
 	assert.Contains(t, found, "mockserver.TCP was never closed")
+	assert.Contains(t, found, "defer peer.Close(); or, if the check runs by defer: t.Cleanup(leakcheck.Verify(t)), so that it runs after")
 	assert.Contains(t, found, "defer peer.Close()")
 }

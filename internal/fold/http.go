@@ -348,9 +348,10 @@ func (f *folder) servers() {
 			what = "httptest.Server was never closed"
 		}
 		if strings.HasPrefix(g.CreatedBy.Func, callsite.Module+"/mockserver.") {
-			what = "mockserver.Server was never closed"
+			const byDefer = "; or, if the check runs by defer: t.Cleanup(leakcheck.Verify(t)), so that it runs after the test's cleanups"
+			what, hint = "mockserver.Server was never closed", hint+byDefer
 			if hasFunc(g, callsite.Module+"/mockserver.(*TCP).") {
-				what, hint = "mockserver.TCP was never closed", "defer peer.Close()"
+				what, hint = "mockserver.TCP was never closed", "defer peer.Close()"+byDefer
 			}
 		}
 		leak := report.Leak{
