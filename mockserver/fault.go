@@ -129,7 +129,7 @@ func breaksAfter(what string, n int, r Reply) string {
 	case have == 0 && most < 0:
 		return "the reply has no body to break"
 	case n > most:
-		return fmt.Sprintf("the body has %d bytes, so nothing would break after %d; at most %d can be sent before", have, n, most)
+		return fmt.Sprintf("the body has %s, so nothing would break after %d; at most %d can be sent before", count(have, "byte"), n, most)
 	}
 	return ""
 }

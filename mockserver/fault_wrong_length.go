@@ -28,7 +28,7 @@ func (f wrongLength) check(r Reply) string {
 	case r.framing != 0 && r.framing != ContentLength:
 		return fmt.Sprintf("%s needs the framing ContentLength", f)
 	case have == int(f):
-		return fmt.Sprintf("the body has %d bytes, so %s would be right", have, f)
+		return fmt.Sprintf("the body has %s, so %s would be right", count(have, "byte"), f)
 	}
 	return ""
 }

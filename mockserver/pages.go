@@ -64,12 +64,21 @@ func Page(name string, code int) Reply {
 	}
 	r := Reply{name: asked, code: code}
 	near := ""
-	if name, d := nearestPage(key); d <= max(2, len(key)/3) {
+	if name, d := nearestPage(key); key != "" && d <= max(1, len(key)/3) {
 		near = fmt.Sprintf("; did you mean %q?", name)
 	} else {
-		near = "."
+		near = fmt.Sprintf("; write Page(\"alb\", %d), Page(\"nginx\", %[1]d) or Page(\"cloudflare\", %[1]d), for example.", hintCode(code))
 	}
 	return r.fail("there is no page of that name%s There are %s, and Pages() lists their variants", near, strings.Join(familyNames(), ", "))
+}
+
+// hintCode is a status that the pages of a hint have: the one that was asked for where they may have it, or else 503.
+func hintCode(code int) int {
+	switch code {
+	case 403, 502, 503, 504:
+		return code
+	}
+	return 503
 }
 
 // Pages lists every page, sorted by name and status. The list is made anew for each call and is the caller's.

@@ -296,11 +296,12 @@ func TestPageByName(t *testing.T) {
 		reply Reply
 		want  string
 	}{
+		{Page("", 0), `Page("", 0): there is no page of that name; write Page("alb", 503), Page("nginx", 503) or Page("cloudflare", 503), for example. ` + families},
 		{Page("alp", 403), `Page("alp", 403): there is no page of that name; did you mean "alb"? ` + families},
 		{Page("cloudfare", 403), `Page("cloudfare", 403): there is no page of that name; did you mean "cloudflare"? ` + families},
 		{Page("Envoy UX", 503), `Page("Envoy UX", 503): there is no page of that name; did you mean "envoy-uf"? ` + families},
 		{Page("haproxy1", 503), `Page("haproxy1", 503): there is no page of that name; did you mean "haproxy"? ` + families},
-		{Page("something else", 403), `Page("something else", 403): there is no page of that name. ` + families},
+		{Page("something else", 403), `Page("something else", 403): there is no page of that name; write Page("alb", 403), Page("nginx", 403) or Page("cloudflare", 403), for example. ` + families},
 		{Page("alb", 505), `Page("alb", 505): alb has no page for this status; did you mean Page("alb", 504)? There are 400, 403, 413, 414, 500, 502, 503, 504. For any other status write Status(505)`},
 		{Page("Envoy-UF", 504), `Page("Envoy-UF", 504): envoy-uf has no page for this status; did you mean Page("envoy-uf", 503)? There is 503. ` +
 			`With 504 there is Page("envoy-ut", 504). For any other status write Status(504)`},

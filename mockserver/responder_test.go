@@ -169,7 +169,7 @@ func TestResponderErrors(t *testing.T) {
 		{Fault(RefuseStream), "mockserver: RefuseStream is a fault of HTTP/2, a Responder has no connection for it"},
 		{Fault(wireFunc((*Wire).Send)), "mockserver: wireFunc has no meaning in a Responder, which has no connection; use a Server"},
 		{ALB(404), "mockserver: ALB(404): ALB has no page for this status; did you mean ALB(403)? There are 400, 403, 413, 414, 500, 502, 503, 504. For any other status write Status(404)"},
-		{Text(200, "x").Fault(TruncateAfter(2)), "mockserver: Text(200).Fault(TruncateAfter(2)): the body has 1 bytes, so nothing would break after 2; at most 0 can be sent before"},
+		{Text(200, "x").Fault(TruncateAfter(2)), "mockserver: Text(200).Fault(TruncateAfter(2)): the body has 1 byte, so nothing would break after 2; at most 0 can be sent before"},
 		{Template(200, "", "{{.Vars.id}}"), `mockserver: Template(200): template: Template:1:7: executing "Template" at <.Vars.id>: map has no entry for key "id"`},
 		{Text(200, "x").Fault(Flood1xx(1_000_000)), "net/http: HTTP/1.x transport connection broken: net/http: server response headers exceeded 10485760 bytes; aborted"},
 	} {
