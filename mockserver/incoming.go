@@ -16,6 +16,7 @@ type incoming struct {
 	states   map[string]string // of the scenarios, when no stub matched
 	said     map[*Matcher]bool // what the functions of Where said
 	panicked []string          // messages for the test
+	threw    map[*Matcher]bool // Where whose function panicked at this request
 
 	text    string // of the body
 	hasText bool

@@ -67,6 +67,8 @@ func TestMatchFailures(t *testing.T) {
 		{"regexps", "the expression is shown, and what nearly matches", miss("", "?page=x", "Hello", WithQueryMatching("page", `^\d+$`), WithBodyMatching("^hello"), WithBodyContaining("HELL"), WithPathMatching("^/v1/"))},
 		{"not a form", "the client forgot the Content-Type", miss("Content-Type: application/json", "", "name=bob", WithForm("name", "bob"))},
 		{"Where", "a function has no value to show, so its description is", miss("", "", "", Where("an id that is even", func(Request) bool { return false }))},
+		{"Where that panics", "is not the same as false", miss("", "", "", Where("no index", func(Request) bool { panic("index out of range") }))},
+		{"secrets without a token", "the scheme is no secret, and an empty token the usual fault", miss("Authorization: Bearer ", "", "", WithHeader("Authorization", "Bearer abcd"))},
 		{"a body that is too long", "says what to do", miss("", "", strings.Repeat("x", 100_000), WithBodyContaining("y"))},
 		{"the state of a scenario", "nothing of the request is wrong", func(ft TB) {
 			srv := New(ft, AllowUnused())

@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 )
 
 // WithHeader takes requests with this header and value. The case of the name does not count, that of the value does. A
 // header that is there more than once has several values, and one of them is enough. "Host" is the host of the request.
 //
-// Messages do not show the values of Authorization, Proxy-Authorization and Cookie, only how long they are.
+// Messages do not show the values of Authorization, Proxy-Authorization and Cookie, only how long they are, and the usual scheme
+// in front: "(Bearer + 32 bytes, hidden)".
 func WithHeader(name, value string) Matcher {
 	m := oneOf("header "+name, headerValues(name), equal(value)).as("WithHeader", name, value)
 	if isSecret(name) {
@@ -22,7 +24,7 @@ func WithHeader(name, value string) Matcher {
 
 // WithHeaderMatching takes requests with this header and a value that the regular expression matches, anywhere in the
 // value unless ^ and $ say otherwise. An expression that cannot be read fails the test at On. What WithHeader says of
-// names and secrets holds here too; the expression itself is shown.
+// names and secrets holds here too, and for the expression as well.
 func WithHeaderMatching(name, expr string) Matcher {
 	c, err := matching(expr)
 	if err != nil {
@@ -31,6 +33,8 @@ func WithHeaderMatching(name, expr string) Matcher {
 	m := oneOf("header "+name, headerValues(name), c).as("WithHeaderMatching", name, expr)
 	if isSecret(name) {
 		m = m.masked()
+		m.text = fmt.Sprintf("WithHeaderMatching(%q, %s)", name, hidden(expr))
+		m.want = "matches " + hidden(expr)
 	}
 	m.err = headerProblem(name)
 	return m
@@ -81,7 +85,7 @@ func isSecret(header string) bool {
 // equalHidden is equal for a value that is in no message.
 func equalHidden(want string) condition {
 	return condition{
-		want: hidden(want),
+		want: hiddenAfterScheme(want),
 		ok:   func(got string) bool { return got == want },
 		why:  func(string) string { return "differs" },
 	}
@@ -97,7 +101,7 @@ func (m Matcher) masked() Matcher {
 		case 0:
 			return nothing, why
 		case 1:
-			return hidden(found[0]), why
+			return hiddenAfterScheme(found[0]), why
 		}
 		return fmt.Sprintf("(%d values, hidden)", len(found)), why
 	}
@@ -105,3 +109,15 @@ func (m Matcher) masked() Matcher {
 }
 
 func hidden(value string) string { return "(" + count(len(value), "byte") + ", hidden)" }
+
+// hiddenAfterScheme is hidden for a value that may begin with a scheme of HTTP authentication, which is no secret: a token
+// that is empty, or a wrong scheme, is the usual fault. Only schemes that are known are shown, since a secret may stand
+// there without one.
+func hiddenAfterScheme(value string) string {
+	scheme, credentials, _ := strings.Cut(value, " ")
+	switch strings.ToLower(scheme) {
+	case "basic", "bearer", "digest", "negotiate", "ntlm", "token", "apikey", "aws4-hmac-sha256", "dpop", "hoba", "mutual", "vapid", "scram-sha-256":
+		return "(" + scheme + " + " + count(len(credentials), "byte") + ", hidden)"
+	}
+	return hidden(value)
+}

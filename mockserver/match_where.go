@@ -32,6 +32,10 @@ func (in *incoming) ask(m *Matcher) (yes bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			yes = false
+			if in.threw == nil {
+				in.threw = map[*Matcher]bool{}
+			}
+			in.threw[m] = true
 			if m.panicked.CompareAndSwap(false, true) {
 				in.panicked = append(in.panicked, fmt.Sprintf("mockserver: %s panicked at request %s %s, and so does not match: %v\n\tit is reported once",
 					m.text, in.Method, shorten(in.escaped), p))

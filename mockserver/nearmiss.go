@@ -130,6 +130,9 @@ func (in *incoming) compare(st *Stub) []row {
 		if in.meets(m) {
 			why = ok
 		}
+		if in.threw[m] {
+			why = "the function panicked"
+		}
 		rows = append(rows, row{m.part, m.want, got, why})
 	}
 	return rows
