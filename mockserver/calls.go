@@ -39,7 +39,11 @@ func (s *Server) owns(stub *Stub, function string) bool {
 		return true
 	}
 	msg := fmt.Sprintf("mockserver: %s: the stub is nil; give it what On returned", function)
-	if stub != nil {
+	switch {
+	case stub == nil:
+	case stub.srv == nil:
+		msg = fmt.Sprintf("mockserver: %s: the stub is an empty Stub, which belongs to no server; give it what On returned", function)
+	default:
 		msg = fmt.Sprintf("mockserver: %s: the stub %s (%s) is another server's", function, stub.title(), stub.site)
 	}
 	s.safely(func() { s.t.Helper(); s.t.Errorf("%s", msg) })

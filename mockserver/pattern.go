@@ -3,6 +3,7 @@ package mockserver
 import (
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -72,9 +73,11 @@ func parsePattern(method, text string) (pattern, error) {
 				p.segs = append(p.segs, segment{kind: rest})
 				break
 			}
-			if s, err := url.PathUnescape(part); err == nil {
-				part = s
+			s, err := url.PathUnescape(part)
+			if err != nil {
+				return fail("%q has a %% that no two hexadecimal digits follow; write a literal one as %%25: On(%q, %q)", part, method, mendEscapes(text))
 			}
+			part = s
 			p.segs = append(p.segs, segment{kind: literal, text: part})
 			continue
 		}
@@ -110,6 +113,18 @@ func parsePattern(method, text string) (pattern, error) {
 		p.segs = append(p.segs, segment{kind: kind, text: name})
 	}
 	return p, nil
+}
+
+var strayPercent = regexp.MustCompile(`%([0-9A-Fa-f]{2})?`)
+
+// mendEscapes writes each % that begins no escape as %25.
+func mendEscapes(text string) string {
+	return strayPercent.ReplaceAllStringFunc(text, func(found string) string {
+		if found == "%" {
+			return "%25"
+		}
+		return found
+	})
 }
 
 // splitPath cuts an escaped path into decoded segments: "/a/b%2Fc/" into "a", "b/c", "". Nil when it is not a path, as in

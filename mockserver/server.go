@@ -2,6 +2,7 @@ package mockserver
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net"
 	"net/http"
 	"runtime"
@@ -117,8 +118,10 @@ type Server struct {
 // New starts a server on a free loopback port. It is closed by t.Cleanup; when t has no Cleanup method, call Close.
 //
 // When this machine has no loopback address to listen on, the test fails: at once if t has FailNow; otherwise New returns
-// a closed server whose URL refuses connections.
+// a closed server whose URL refuses connections. Without a t, which is said on standard error, the server works; there is
+// no test then that it could fail.
 func New(t TB, opts ...Option) *Server {
+	t = orNoTest(t, "New")
 	t.Helper()
 	s := &Server{
 		t:         t,
@@ -215,7 +218,8 @@ func (s *Server) Conns() []Conn {
 
 // Close stops the server: it closes the listener and every connection, interrupts replies that are delayed or blocked,
 // and waits until its goroutines have ended, but not longer than 5 s. Then it fails the test for stubs that were not called
-// as expected; see Expect. After it the server does not report to t any more, but for Calls and Wait. Close may be called again,
+// as expected; see Expect. After it the server fails t no more, but for Calls and Wait; wrong arguments of On, Reply and the like are one line in t's log, where
+// t is not over. Close may be called again,
 // and by several goroutines; every call returns when the server is closed.
 func (s *Server) Close() {
 	s.t.Helper()
@@ -381,12 +385,18 @@ func (s *Server) isClosed() bool {
 	return s.closed
 }
 
-// errorf reports to the test from the caller's goroutine, and never after Close.
+// errorf reports to the test from the caller's goroutine. After Close it fails nothing any more; a t that can still take a
+// line, which one that is over cannot, gets one in its log.
 func (s *Server) errorf(format string, args ...any) {
 	s.t.Helper()
-	if !s.isClosed() {
-		s.t.Errorf(format, args...)
+	if s.isClosed() {
+		s.safely(func() {
+			s.t.Helper()
+			s.t.Logf("%s\n\tthe server is closed already, so this fails nothing", fmt.Sprintf(format, args...))
+		})
+		return
 	}
+	s.t.Errorf(format, args...)
 }
 
 // report is errorf for the server's goroutines. Close waits for them, so t is alive as long as this runs.

@@ -125,8 +125,26 @@ func listenLoopback() (net.Listener, error) {
 func (p *TCP) Addr() string { return p.addr }
 
 // URL is the address with a scheme: URL("amqp") is "amqp://127.0.0.1:port", without a slash at the end. "amqp://" as scheme
-// is the same.
-func (p *TCP) URL(scheme string) string { return strings.TrimSuffix(scheme, "://") + "://" + p.addr }
+// is the same. What cannot be a scheme fails the test.
+func (p *TCP) URL(scheme string) string {
+	p.t.Helper()
+	scheme = strings.TrimSuffix(scheme, "://")
+	if !isScheme(scheme) && !p.isClosed() {
+		p.t.Errorf("mockserver: URL(%q) of the %s (%s): this is not a scheme; write URL(\"amqp\"), for example, or use Addr for an address without one", scheme, p.what, p.site)
+	}
+	return scheme + "://" + p.addr
+}
+
+// isScheme follows RFC 3986: a letter, then letters, digits, "+", "-" and ".".
+func isScheme(s string) bool {
+	for i, c := range []byte(s) {
+		letter := 'a' <= c|0x20 && c|0x20 <= 'z'
+		if !letter && (i == 0 || !('0' <= c && c <= '9' || c == '+' || c == '-' || c == '.')) {
+			return false
+		}
+	}
+	return s != ""
+}
 
 // Dials is how many connections were made to the peer. Each dial that has returned is counted: to be sure of that, Dials
 // dials the peer once itself, which is not counted. When that dial does not come through within 2 s, on a machine that is

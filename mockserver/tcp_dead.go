@@ -7,6 +7,7 @@ package mockserver
 //
 // It notices that a client has closed as long as no more than 64 KiB came.
 func BlackHole(t TB) *TCP {
+	t = orNoTest(t, "BlackHole")
 	t.Helper()
 	return newTCP(t, "BlackHole", []Step{{text: "BlackHole", last: true, play: (*tcpConn).swallow}})
 }
@@ -15,6 +16,7 @@ func BlackHole(t TB) *TCP {
 // what the client sends is read and dropped, so that the read never gives a reset instead, and a client that does not
 // close its side stays connected (ConnClosing; its own state is CLOSE_WAIT).
 func HangUp(t TB) *TCP {
+	t = orNoTest(t, "HangUp")
 	t.Helper()
 	return newTCP(t, "HangUp", []Step{Close()})
 }
@@ -22,6 +24,7 @@ func HangUp(t TB) *TCP {
 // HangUpReset is a peer that resets each connection at once. The client sees ECONNRESET at its first read or write (EPIPE at
 // a second write), or at the dial already, when the reset is faster than the dialler.
 func HangUpReset(t TB) *TCP {
+	t = orNoTest(t, "HangUpReset")
 	t.Helper()
 	return newTCP(t, "HangUpReset", []Step{Reset()})
 }

@@ -15,6 +15,7 @@ var errCannotDrop = errors.New("there is no reliable way to let a dial hang")
 // macOS, NetBSD and OpenBSD it is a socket that is bound and does not listen. Elsewhere there is no reliable way, since
 // FreeBSD and Windows refuse where Linux drops: there the test is skipped, or fails when t has no Skip.
 func DropSYN(t TB) *TCP {
+	t = orNoTest(t, "DropSYN")
 	t.Helper()
 	file, line := caller()
 	p := &TCP{

@@ -18,6 +18,7 @@ import (
 // When the port cannot be held, the test fails: at once if t has FailNow; otherwise Refuse returns "127.0.0.1:0", to which no
 // dial succeeds.
 func Refuse(t TB) string {
+	t = orNoTest(t, "Refuse")
 	t.Helper()
 	addr, free, err := holdRefusing()
 	if err != nil {

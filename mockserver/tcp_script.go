@@ -53,6 +53,7 @@ func (s Step) String() string {
 //
 // A connection that nobody makes fails nothing: see Dials and WaitDials. Without steps whatever comes fails the test.
 func Script(t TB, steps ...Step) *TCP {
+	t = orNoTest(t, "Script")
 	t.Helper()
 	return newTCP(t, "Script", steps)
 }
