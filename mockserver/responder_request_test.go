@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
@@ -122,7 +123,7 @@ func (zeros) Read(p []byte) (int, error) { return len(p), nil }
 // Nothing is sent to an HTTP/1.0 client before the reply, so no error would end a long flood.
 func TestFloodOfHTTP10(t *testing.T) {
 	srv := New(t)
-	srv.On("GET", "/").Reply(Text(200, "after it").Fault(Flood1xx(1 << 50)))
+	srv.On("GET", "/").Reply(Text(200, "after it").Fault(Flood1xx(math.MaxInt32)))
 	assert.Contains(t, raw(t, srv, "GET / HTTP/1.0\r\n\r\n"), "\r\n\r\nafter it")
 }
 
@@ -136,7 +137,7 @@ func TestFloodInAResponderEnds(t *testing.T) {
 		}
 		return nil
 	}})
-	_, err := Fault(Flood1xx(1 << 50)).Responder()(must(http.NewRequestWithContext(ctx, "GET", "http://x/", nil)))
+	_, err := Fault(Flood1xx(math.MaxInt32)).Responder()(must(http.NewRequestWithContext(ctx, "GET", "http://x/", nil)))
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.Equal(t, 10, n)
 }
