@@ -686,7 +686,10 @@ func (s *sweep) unused() string {
 func asked(ran []*run) string {
 	var all []string
 	for _, r := range ran {
-		for _, q := range r.seen {
+		r.mu.Lock() // a call that was left behind may still send
+		seen := slices.Clone(r.seen)
+		r.mu.Unlock()
+		for _, q := range seen {
 			if s := q.method + " " + q.path; !slices.Contains(all, s) && len(all) < 5 {
 				all = append(all, s)
 			}

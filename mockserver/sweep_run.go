@@ -53,7 +53,6 @@ type run struct {
 	notes    []report.Leak
 	leaks    []report.Leak // what is held; no finding where the call failed by itself
 	outcome  verdict
-	took     time.Duration
 	late     bool        // the call did not return in time
 	gone     bool        // the call was left behind
 	cleanups *time.Timer // until the call's t.Cleanup functions have run
@@ -227,9 +226,6 @@ func (r *run) do(t *testing.T, call func(*testing.T)) bool {
 	go r.call(t, call, &end)
 
 	late := r.wait(start)
-	r.mu.Lock()
-	r.took += time.Since(start)
-	r.mu.Unlock()
 	if late {
 		r.tooLate()
 	}
@@ -476,6 +472,9 @@ func (r *run) finish(st *sweepT, check func()) {
 	}
 	if r.srv != nil {
 		r.srv.Close()
+		if !st.beside {
+			label.Unclaim(r.addr())
+		}
 	}
 	r.release()
 	r.close(t, st)

@@ -30,6 +30,13 @@ func Claim(addr netip.AddrPort, id ID) {
 	addrs.by[addr] = id
 }
 
+// Unclaim forgets a claim: somebody else may listen at the address from now on.
+func Unclaim(addr netip.AddrPort) {
+	addrs.Lock()
+	defer addrs.Unlock()
+	delete(addrs.by, addr)
+}
+
 // opening keeps a server's listener from being seen before it is claimed.
 var opening sync.RWMutex
 

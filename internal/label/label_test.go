@@ -89,6 +89,10 @@ func TestClaim(t *testing.T) {
 	}
 	assert.Equal(t, ID(0), ClaimedBy(addr(1)))
 
+	Claim(addr(1), 9)
+	Unclaim(addr(1))
+	assert.Equal(t, ID(0), ClaimedBy(addr(1)))
+
 	ClaimConn("0xc000", 3)
 	ClaimConn("0xc000", 4)
 	assert.Equal(t, ID(4), ConnClaimedBy("0xc000"))
