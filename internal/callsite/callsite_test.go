@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -91,25 +92,34 @@ func TestStdByName(t *testing.T) {
 	assert.NotEmpty(t, goroot())
 }
 
+// TestNormalize has names as Go 1.25, 1.26 and 1.27 give them: a line each for what is one function of the source.
 func TestNormalize(t *testing.T) {
-	for fn, want := range map[string]string{
-		"example.com/a.F":                    "example.com/a.F",
-		"example.com/a.F.func1":              "example.com/a.F.func*",
-		"example.com/a.F.func2.1":            "example.com/a.F.func*",
-		"example.com/a.F.func2.3.func4":      "example.com/a.F.func*",
-		"example.com/a.F.gowrap1":            "example.com/a.F.func*",
-		"example.com/a.F.deferwrap2":         "example.com/a.F.func*",
-		"example.com/a.F.func1-range1":       "example.com/a.F.func*",
-		"example.com/a.(*T[...]).M.func1":    "example.com/a.(*T).M.func*",
-		"example.com/a.F[example.com/b/c.T]": "example.com/a.F",
-		"example.com/a.function1":            "example.com/a.function1",
-		"example.com/v2/a.F":                 "example.com/v2/a.F",
+	for want, names := range map[string][]string{
+		"example.com/a.F":            {"example.com/a.F", "example.com/a.F[...]", "example.com/a.F[example.com/b/c.T]", "example.com/a_test.F"},
+		"example.com/a.function1":    {"example.com/a.function1"},
+		"example.com/v2/a.F":         {"example.com/v2/a.F"},
+		"example.com/a.v2.F":         {"example.com/a%2ev2.F"},
+		"example.com/a.T.M":          {"example.com/a.T.M", "example.com/a.T[...].M"},
+		"example.com/a.(*T).M":       {"example.com/a.(*T).M", "example.com/a.(*T[...]).M"},
+		"example.com/a.init":         {"example.com/a.init.0", "example.com/a.init.1", "example.com/a.init"},
+		"main.main":                  {"main.main"},
+		"F":                          {"F"},
+		"example.com/a.F.func*":      {"example.com/a.F.func1", "example.com/a.F.func2.1", "example.com/a.F.func2.3.func4", "example.com/a.G.F.func12", "example.com/a.G.func1.F.func3.1", "example.com/a.F[...].func1", "example.com/a.G.F[...].func2"},
+		"example.com/a.M.func*":      {"example.com/a.T.M.func1", "example.com/a.F.T.M.func15"},
+		"example.com/a.(*T).M.func*": {"example.com/a.(*T).M.func1", "example.com/a.F.(*T).M.func16", "example.com/a.(*T[...]).M.func1", "example.com/a.(*U).G.(*T).M.func1"},
+		"example.com/a.init.func*":   {"example.com/a.init.func1", "example.com/a.init.0.func1", "example.com/a.init.func1.2", "example.com/a.glob..func1"},
+		"example.com/a.R":            {"example.com/a.R-range1", "example.com/a.G.R-range2", "example.com/a.R-range1-range2"},
+		"example.com/a.R.func*":      {"example.com/a.R.func1-range1", "example.com/a.R-range4.1", "example.com/a.R-range2.func1", "example.com/a.R.R.seq.func20.R-range2.func23", "example.com/a.R.func10"},
+		"":                           {"example.com/a.F.gowrap1", "example.com/a.F.deferwrap2", "example.com/a.(*T).M-fm", "example.com/a.F.func1.gowrap2"},
 	} {
-		assert.Equal(t, want, Normalize(fn), fn)
+		for _, name := range names {
+			assert.Equal(t, want, Normalize(name), name)
+		}
 	}
 }
 
 func TestFingerprint(t *testing.T) {
+	app := tree{"/src/app", "example.com/app"}
 	stack := []Frame{
 		{Func: "example.com/lib.Do", File: "/go/pkg/mod/example.com/lib@v1.2.3/do.go", Line: 9},
 		{Func: "example.com/app.(*Client).get.func1", File: "/src/app/client.go", Line: 41},
@@ -118,13 +128,71 @@ func TestFingerprint(t *testing.T) {
 		{Func: "example.com/app.never", File: "/src/app/x.go", Line: 1},
 	}
 	want := "http-response | tracked | example.com/app.(*Client).get.func* < example.com/app.(*Client).Get < example.com/app.TestGet | TestGet"
-	assert.Equal(t, want, Fingerprint("http-response", "tracked", stack, "TestGet/row_7"))
+	assert.Equal(t, want, app.fingerprint("http-response", "tracked", stack, "TestGet/row_7"))
 
-	moved := append([]Frame(nil), stack...)
+	moved := slices.Clone(stack)
 	for i := range moved {
 		moved[i].Line += 100
 		moved[i].File = strings.Replace(moved[i].File, "/src/app/client", "example.com/app/renamed", 1)
 	}
 	moved[1].Func = "example.com/app.(*Client).get.func3"
-	assert.Equal(t, want, Fingerprint("http-response", "tracked", moved, "TestGet/another"))
+	assert.Equal(t, want, app.fingerprint("http-response", "tracked", moved, "TestGet/another"))
+	assert.Equal(t, want, tree{module: "example.com/app"}.fingerprint("http-response", "tracked", stack, "TestGet"), "run in another folder")
+	assert.Equal(t, want, tree{}.fingerprint("http-response", "tracked", stack, "TestGet"), "no go.mod, as with another build tool")
+
+	again := slices.Insert(slices.Clone(stack), 2, stack[1], stack[1])
+	assert.Equal(t, want, app.fingerprint("http-response", "tracked", again, "TestGet"), "a recursion counts once")
+	assert.Equal(t, "k | - | example.com/lib.Do | -", app.fingerprint("k", "", stack[:1], ""), "a dependency where there is nothing else")
+	assert.Equal(t, "k | a b | - | -", app.fingerprint("k", "a\n b", nil, ""))
+}
+
+// TestFingerprintOfAnotherModule: how a module comes into the build does not matter, and neither does whether its functions
+// are inlined, for which Go up to 1.26 gives a closure the package of who inlines it.
+func TestFingerprintOfAnotherModule(t *testing.T) {
+	app := tree{"/src/app", "example.com/app"}
+	test := Frame{Func: "example.com/app_test.TestGet", File: "/src/app/client_test.go", Line: 12}
+	trimmed := Frame{Func: "example.com/app_test.TestGet", File: "example.com/app/client_test.go", Line: 12}
+	for name, stack := range map[string][]Frame{
+		"module cache":       {{Func: "example.com/Lib.Do.func1", File: "/go/pkg/mod/example.com/!lib@v1.2.3/do.go"}, test},
+		"inlined":            {{Func: "example.com/app_test.TestGet.Do.func7", File: "/go/pkg/mod/example.com/!lib@v1.2.3/do.go"}, test},
+		"vendored":           {{Func: "example.com/Lib.Do.func1", File: "/src/app/vendor/example.com/Lib/do.go"}, test},
+		"vendored, inlined":  {{Func: "example.com/app_test.TestGet.Do.func7", File: "/src/app/vendor/example.com/Lib/do.go"}, test},
+		"replaced":           {{Func: "example.com/Lib.Do.func1", File: "/src/lib/do.go"}, test},
+		"replaced, inlined":  {{Func: "example.com/app_test.TestGet.Do.func7", File: "/src/lib/do.go"}, test},
+		"-trimpath":          {{Func: "example.com/Lib.Do.func1", File: "example.com/Lib@v1.2.3/do.go"}, trimmed},
+		"-trimpath, inlined": {{Func: "example.com/app_test.TestGet.Do.func7", File: "example.com/Lib@v1.2.3/do.go"}, trimmed},
+		"-trimpath, replaced by a folder, inlined": {{Func: "example.com/app_test.TestGet.Do.func7", File: "example.com/Lib/do.go"}, trimmed},
+	} {
+		assert.Equal(t, "k | c | example.com/app.TestGet | TestGet", app.fingerprint("k", "c", stack, "TestGet"), name)
+	}
+	for name, f := range map[string]Frame{
+		"own":                      {Func: "example.com/app/store.Do.func1", File: "/src/app/store/do.go"},
+		"own, inlined":             {Func: "example.com/app_test.TestGet.Do.func7", File: "/src/app/store/do.go"},
+		"own, -trimpath":           {Func: "example.com/app/store.Do.func1", File: "example.com/app/store/do.go"},
+		"own, inlined, -trimpath":  {Func: "example.com/app_test.TestGet.Do.func7", File: "example.com/app/store/do.go"},
+		"a loop's body, -trimpath": {Func: "example.com/app_test.TestGet.Do-range1.func7", File: "example.com/app/store/do.go"},
+	} {
+		assert.Equal(t, "k | c | example.com/app/store.Do.func* < example.com/app.TestGet | TestGet", app.fingerprint("k", "c", []Frame{f, test}, "TestGet"), name)
+	}
+	p, ok := app.filePackage("/go/pkg/mod/github.com/!burnt!sushi/toml/v2@v2.3.0/internal/x.go")
+	assert.True(t, ok)
+	assert.Equal(t, "github.com/BurntSushi/toml/v2/internal", p)
+	p, _ = app.filePackage("/src/app/vendor/example.com/Lib/do.go")
+	assert.Equal(t, "example.com/Lib", p)
+	p, _ = app.filePackage("/src/app/main.go")
+	assert.Equal(t, "example.com/app", p)
+	for _, file := range []string{"", "<autogenerated>", "_cgo_gotypes.go", "/src/application/main.go"} {
+		_, ok = app.filePackage(file)
+		assert.False(t, ok, file)
+	}
+}
+
+// TestModuleLine: the forms that a go.mod may have.
+func TestModuleLine(t *testing.T) {
+	for text, want := range map[string]string{
+		"module `example.com/a`\n": "example.com/a", "module\texample.com/a": "example.com/a", "module \"example.com/a\"//x": "example.com/a",
+		"": "", "go 1.25.0\n": "", "module\n": "", "module (\n)\n": "", "moduleexample.com\n": "", "module(\n example.com/a\n)": "example.com/a",
+	} {
+		assert.Equal(t, want, ModuleLine(text), "%q", text)
+	}
 }

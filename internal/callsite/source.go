@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -52,19 +53,23 @@ func locate(file string) string {
 	return file
 }
 
-// mainModule finds the go.mod above the working directory: go test runs a test binary in its package's folder.
+// StartDir is the working directory that the process began in, which a test may have left since; "" when it is not known.
+var StartDir, _ = os.Getwd()
+
+// MainModule gives the folder of the go.mod at or above StartDir, and the path of its module; "" when there is none. go test
+// runs a test binary in its package's folder.
+func MainModule() (root, path string) { return mainModule() }
+
 var mainModule = sync.OnceValues(func() (root, path string) {
-	dir, err := os.Getwd()
-	if err != nil {
+	dir := StartDir
+	if dir == "" {
 		return "", ""
 	}
 	for {
 		data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 		if err == nil {
-			for line := range strings.Lines(string(data)) {
-				if p, ok := strings.CutPrefix(strings.TrimSpace(line), "module "); ok {
-					return dir, strings.Trim(strings.TrimSpace(p), `"`)
-				}
+			if path := ModuleLine(string(data)); path != "" {
+				return dir, path
 			}
 		}
 		parent := filepath.Dir(dir)
@@ -87,4 +92,38 @@ func Short(file string) string {
 		return file
 	}
 	return filepath.ToSlash(rel)
+}
+
+// ModuleLine gives the path of a go.mod's module directive: "module x", "module \"x\"", "module `x`" or a block with one
+// line; "" when there is none.
+func ModuleLine(text string) string {
+	inBlock := false
+	for line := range strings.Lines(strings.TrimPrefix(text, "\ufeff")) {
+		line, _, _ = strings.Cut(line, "//")
+		line = strings.TrimSpace(line)
+		rest := line
+		if !inBlock {
+			var ok bool
+			if rest, ok = strings.CutPrefix(line, "module"); !ok || rest == "" || !strings.ContainsAny(rest[:1], " \t(\"`") {
+				continue
+			}
+			rest = strings.TrimSpace(rest)
+			if rest == "(" {
+				inBlock = true
+				continue
+			}
+		}
+		switch rest {
+		case "":
+			continue
+		case ")":
+			inBlock = false
+			continue
+		}
+		if name, err := strconv.Unquote(rest); err == nil {
+			return name
+		}
+		return rest
+	}
+	return ""
 }

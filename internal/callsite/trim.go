@@ -12,7 +12,7 @@ const Module = "github.com/leakgate/leakgate"
 
 // harness lists the folders of Module that are the harness. Everything else below Module (examples, commands) is
 // ordinary code.
-var harness = []string{"leakcheck", "httpcheck", "dbcheck", "mockserver", "internal"}
+var harness = []string{"leakcheck", "httpcheck", "dbcheck", "mockserver", "fragment", "internal"}
 
 // goroot is the folder of the standard library's sources with a slash at the end, as the compiler recorded it; ""
 // under -trimpath.
@@ -94,6 +94,20 @@ func User(stack []Frame) []Frame {
 	return out
 }
 
+// Without leaves the frames of a library out, given its import path; "" leaves out none.
+func Without(stack []Frame, library string) []Frame {
+	if library == "" {
+		return stack
+	}
+	var out []Frame
+	for _, f := range stack {
+		if pkg := f.Package(); pkg != library && !strings.HasPrefix(pkg, library+"/") {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
 // Pick gives the frame to blame: the innermost of the user's own, or the innermost of a dependency's when the user has
 // none. The stack must have gone through User.
 func Pick(user []Frame) Frame {
@@ -106,6 +120,17 @@ func Pick(user []Frame) Frame {
 		return user[0]
 	}
 	return Frame{}
+}
+
+// From leaves out what a library calls: the frames before the innermost one with the prefix, such as those of a driver's
+// wrapper before database/sql. A stack without such a frame is given as it is.
+func From(stack []Frame, prefix string) []Frame {
+	for i, f := range stack {
+		if strings.HasPrefix(f.Func, prefix) {
+			return stack[i:]
+		}
+	}
+	return stack
 }
 
 // Caller gives the frame to blame for a call of a library: the innermost user frame outside of the innermost run of

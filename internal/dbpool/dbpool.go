@@ -15,12 +15,15 @@ import (
 
 // Ends are the two ends of a connection, as far as the driver's connection shows them.
 type Ends struct {
-	Local, Remote netip.AddrPort
+	Local, Remote netip.AddrPort // not valid for a unix socket
+	Path          string         // of the unix socket that it leads to; "" for none
+	Socket        uint64         // identity of this end, as in socket.Ref; 0 when it is not known
 }
 
 // Pool is one tracked pool.
 type Pool struct {
 	id  uint64
+	pgx bool
 	pcs []uintptr
 
 	mu     sync.Mutex
@@ -33,8 +36,9 @@ type Pool struct {
 // View is what is known of a pool at one moment.
 type View struct {
 	ID     uint64    // from the same numbers as leases, so that a higher one is newer
-	DB     uintptr   // address of the sql.DB; 0 when it is not known, or gone
-	Gone   bool      // the sql.DB was known and is gone
+	Pgx    bool      // a pgxpool.Pool, not a sql.DB
+	DB     uintptr   // address of the pool; 0 when it is not known, or gone
+	Gone   bool      // the pool was known and is gone
 	PCs    []uintptr // stack that made the pool
 	Driver string    // import path of the driver, without what follows the module in it; "" when there was no connection
 	Types  []string  // types of the driver, as functions are named after them: "example.com/driver.(*conn)"
@@ -46,9 +50,14 @@ var registry struct {
 	pools []weak.Pointer[Pool]
 }
 
-// New registers a pool for as long as it is referred to.
-func New(id uint64, pcs []uintptr) *Pool {
-	p := &Pool{id: id, pcs: pcs, conns: make(map[uint64]Ends)}
+// New registers the pool of a sql.DB for as long as it is referred to.
+func New(id uint64, pcs []uintptr) *Pool { return register(&Pool{id: id, pcs: pcs}) }
+
+// NewPgx is New for a pgxpool.Pool.
+func NewPgx(id uint64, pcs []uintptr) *Pool { return register(&Pool{id: id, pcs: pcs, pgx: true}) }
+
+func register(p *Pool) *Pool {
+	p.conns = make(map[uint64]Ends)
 	key := weak.Make(p)
 	registry.Lock()
 	registry.pools = append(registry.pools, key)
@@ -79,7 +88,7 @@ func All() []View {
 func (p *Pool) View() View {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	v := View{ID: p.id, PCs: p.pcs, Driver: p.driver, Types: p.types}
+	v := View{ID: p.id, Pgx: p.pgx, PCs: p.pcs, Driver: p.driver, Types: p.types}
 	if p.db != nil {
 		v.DB = p.db()
 		v.Gone = v.DB == 0
@@ -90,7 +99,7 @@ func (p *Pool) View() View {
 	return v
 }
 
-// SetDB notes the sql.DB that the pool is of, as a function that gives its address and 0 when it is gone: another one may
+// SetDB notes the sql.DB or pgxpool.Pool that the pool is of, as a function that gives its address and 0 when it is gone: another one may
 // have the address then.
 func (p *Pool) SetDB(db func() uintptr) {
 	p.mu.Lock()
@@ -98,20 +107,22 @@ func (p *Pool) SetDB(db func() uintptr) {
 	p.db = db
 }
 
-// Opened notes a connection. typ is the type of the driver's connection as reflect prints it with its import path, without
-// the star: "example.com/driver.conn".
-func (p *Pool) Opened(id uint64, e Ends, typ string) {
+// Opened notes a connection. types are those of the driver's connection and of what wraps it, the driver's last, as reflect
+// prints them with their import paths, without the star: "example.com/driver.conn".
+func (p *Pool) Opened(id uint64, e Ends, types ...string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.conns[id] = e
-	dot := strings.LastIndexByte(typ, '.')
-	if dot < 0 {
-		return
-	}
-	pkg, name := typ[:dot], typ[dot+1:]
-	p.driver = moduleOf(pkg)
-	if ptr := pkg + ".(*" + name + ")"; !slices.Contains(p.types, ptr) {
-		p.types = append(p.types, ptr, typ)
+	for _, typ := range types {
+		dot := strings.LastIndexByte(typ, '.')
+		if dot <= 0 {
+			continue // a type without a name
+		}
+		pkg, name := typ[:dot], typ[dot+1:]
+		p.driver = moduleOf(pkg)
+		if ptr := pkg + ".(*" + name + ")"; !slices.Contains(p.types, ptr) {
+			p.types = append(p.types, ptr, typ)
+		}
 	}
 }
 

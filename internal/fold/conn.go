@@ -68,6 +68,42 @@ func (f *folder) take(local, remote netip.AddrPort) *conn {
 	return nil
 }
 
+// takePath gives a connection from this process to a unix socket. Which of several it is, is not known.
+func (f *folder) takePath(path string) *conn {
+	return f.takeEnd(func(end *Socket) bool {
+		return path != "" && end.RemotePath == path && end.LocalPath == "" && !end.Listening
+	})
+}
+
+// takeSocket gives the connection of the socket with this identity; without one, the one with these ends.
+func (f *folder) takeSocket(id uint64, local, remote netip.AddrPort) *conn {
+	if c := f.takeEnd(func(end *Socket) bool { return id != 0 && end.ID == id }); c != nil {
+		return c
+	}
+	if !local.IsValid() {
+		return nil
+	}
+	return f.take(local, remote)
+}
+
+// takeEnd gives the first connection of which one end is the one that is looked for, and puts that end first.
+func (f *folder) takeEnd(is func(*Socket) bool) *conn {
+	for _, c := range f.conns {
+		switch {
+		case c.taken:
+			continue
+		case is(c.a):
+		case c.b != nil && is(c.b):
+			c.a, c.b = c.b, c.a
+		default:
+			continue
+		}
+		c.taken = true
+		return c
+	}
+	return nil
+}
+
 // takeAny gives a connection that nobody has explained: how many there are is known, which one is not. A listener that is
 // known to be another test's is left to it. A connection may be: a transport dials in the background, and what one test asked
 // for may first show in the next.

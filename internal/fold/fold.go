@@ -110,6 +110,7 @@ func Fold(in Input) Output {
 	f.idle()
 	f.serverConns()
 	f.databases()
+	f.pgxPools()
 	f.children()
 	f.goroutines()
 	f.sockets()

@@ -36,7 +36,7 @@ const (
 // leases are the surest evidence: each names its line, its connection and the goroutine that reads it.
 func (f *folder) leases() {
 	for _, l := range f.in.Leases {
-		if strings.HasPrefix(l.Info.Kind, "sql-") {
+		if ofDatabase(l) {
 			continue // see databaseLeases
 		}
 		if l.Blame.Other {

@@ -2,6 +2,7 @@ package fold
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -44,7 +45,7 @@ func (f *folder) databases() {
 	})
 	f.each(goroutine.RoleSQLRows, func(g *Goroutine) {
 		g.taken = true
-		if tx := f.txOf(g); tx != nil { // the end of the transaction would have closed them
+		if tx := f.txOf(g); tx != nil && !g.Blame.Other { // the end of the transaction would have closed them
 			tx.Holds = append(tx.Holds, "rows of the transaction that were not closed, and their goroutine")
 			tx.Keys = append(tx.Keys, goroutineKey(g))
 			return
@@ -87,7 +88,7 @@ func (f *folder) children() {
 	for _, c := range f.in.Children {
 		leak := report.Leak{
 			Moving: !c.Exited,
-			Kind:   "process", Code: CodeChild, Class: "child " + c.Name, Rank: rankChild,
+			Kind:   "process", Code: CodeChild, Class: "child " + steady(c.Name), Rank: rankChild,
 			Summary: fmt.Sprintf("child process %s (pid %d) was started and never waited for", c.Name, c.PID),
 			State:   "running",
 			Hint:    "defer cmd.Wait(), and stop the process before: use exec.CommandContext with a context that the test cancels",
@@ -122,6 +123,11 @@ func (f *folder) children() {
 		f.add(c.Blame, leak)
 	}
 }
+
+// steady takes out of a program's name the numbers that a temporary file gave it.
+func steady(name string) string { return longNumber.ReplaceAllString(name, "*") }
+
+var longNumber = regexp.MustCompile(`\d{3,}`)
 
 func waitsForProcess(g *Goroutine) bool {
 	return g.Role == goroutine.RoleUser &&

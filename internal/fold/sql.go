@@ -34,8 +34,8 @@ func (f *folder) databaseLeases() {
 	var conns, stmts []Lease
 	for _, l := range f.in.Leases {
 		switch {
-		case !strings.HasPrefix(l.Info.Kind, "sql-") || l.Now != lease.Held:
-		case l.Info.Kind == "sql-stmt":
+		case !ofDatabase(l) || l.Now != lease.Held:
+		case l.Info.Kind == "sql-stmt" || l.Info.Within != 0:
 			stmts = append(stmts, l)
 		default:
 			conns = append(conns, l)
@@ -46,12 +46,12 @@ func (f *folder) databaseLeases() {
 			Kind: l.Info.Kind, Code: l.Info.Code, Class: "tracked", Summary: l.Info.Summary, State: l.Info.State,
 			Hint: l.Info.Hint, Why: l.Info.Note, Rank: rankLeasedDB,
 			Keys: []report.Key{{List: "lease", ID: l.ID}},
-			All:  callsite.Expand(l.PCs),
+			All:  callsite.Expand(l.PCs), Moving: l.Info.Moving,
 		}
 		if l.Info.Kind == "sql-stmt" {
 			leak.Rank = rankStmt
 		}
-		leak.Stack = callsite.User(leak.All)
+		leak.Stack = callsite.Without(callsite.User(callsite.From(leak.All, "database/sql.")), l.Info.Library)
 		leak.Site = callsite.Pick(leak.Stack)
 		if leak.Stack == nil {
 			leak.Unknown = "none of your functions is left in the stack that took it"
@@ -65,6 +65,7 @@ func (f *folder) databaseLeases() {
 			continue
 		}
 		f.servesLease(l, &leak)
+		f.runs(l, &leak)
 		if l.Blame.Other {
 			at[l.ID] = -1
 			continue
@@ -74,20 +75,66 @@ func (f *folder) databaseLeases() {
 	}
 }
 
+// ofDatabase says whether a lease is one of a database's.
+func ofDatabase(l Lease) bool {
+	return strings.HasPrefix(l.Info.Kind, "sql-") || strings.HasPrefix(l.Info.Kind, "pgx-")
+}
+
 // servesLease takes the connection of a held lease, and the goroutines of database/sql that wait for its end.
 func (f *folder) servesLease(l Lease, leak *report.Leak) {
-	if l.Info.Local.IsValid() {
+	if l.Info.Remote.IsValid() {
 		leak.Remotes = []string{l.Info.Remote.String()}
-		if c := f.take(l.Info.Local, l.Info.Remote); c != nil {
+	}
+	if l.Info.Local.IsValid() || l.Info.Socket != 0 {
+		if c := f.takeSocket(l.Info.Socket, l.Info.Local, l.Info.Remote); c != nil {
+			if leak.Remotes == nil {
+				leak.Remotes = c.remotes()
+			}
+			leak.Holds = append(leak.Holds, c.holds()...)
+			leak.Keys = append(leak.Keys, c.keys()...)
+		} else if l.Info.Local.IsValid() {
+			leak.Holds = append(leak.Holds, fmt.Sprintf("the connection %s → %s", l.Info.Local, l.Info.Remote))
+		}
+	}
+	if l.Info.Path != "" {
+		leak.Remotes = append(leak.Remotes, l.Info.Path)
+		if c := f.takePath(l.Info.Path); c != nil {
 			leak.Holds = append(leak.Holds, c.holds()...)
 			leak.Keys = append(leak.Keys, c.keys()...)
 		} else {
-			leak.Holds = append(leak.Holds, fmt.Sprintf("the connection %s → %s", l.Info.Local, l.Info.Remote))
+			leak.Holds = append(leak.Holds, "a connection to "+l.Info.Path)
 		}
+	}
+	if n := f.waitsFor(l.Blame, goroutine.RolePgxWatch, l.Info.Watches, leak); n > 0 {
+		leak.Holds = append(leak.Holds, plural(n, "goroutine")+" of pgx that "+map[bool]string{true: "watches", false: "watch"}[n == 1]+" the query's context")
 	}
 	n := f.waitsFor(l.Blame, goroutine.RoleSQLTx, l.Info.Txs, leak) + f.waitsFor(l.Blame, goroutine.RoleSQLRows, l.Info.Rows, leak)
 	if n > 0 {
 		leak.Holds = append(leak.Holds, plural(n, "goroutine")+" of database/sql (awaitDone)")
+	}
+}
+
+// runs takes the goroutine that is in the call which the lease was taken for, and what the driver has started for it.
+func (f *folder) runs(l Lease, leak *report.Leak) {
+	if !l.Info.Moving || l.Info.Library == "" {
+		return
+	}
+	for i := range f.in.Goroutines {
+		g := &f.in.Goroutines[i]
+		if g.taken || g.Role != goroutine.RoleUser || !slices.Contains(g.Frames, leak.Site) || !hasFunc(g, l.Info.Library) {
+			continue
+		}
+		g.taken = true
+		leak.Keys = append(leak.Keys, goroutineKey(g))
+		leak.Holds = append(leak.Holds, "the goroutine that is in the call: "+g.State)
+		for j := range f.in.Goroutines {
+			h := &f.in.Goroutines[j]
+			if !h.taken && h.Role == goroutine.RoleUser && h.CreatorID == g.ID && hasFunc(h, l.Info.Library) {
+				h.taken = true
+				leak.Keys = append(leak.Keys, goroutineKey(h))
+			}
+		}
+		return
 	}
 }
 
@@ -96,7 +143,7 @@ func (f *folder) waitsFor(b Blame, role goroutine.Role, most int, leak *report.L
 	for ; n < most; n++ {
 		g := f.find(func(g *Goroutine) bool { return g.Role == role && !g.Blame.Other && g.Blame.Test == b.Test })
 		if g == nil {
-			g = f.find(func(g *Goroutine) bool { return g.Role == role && !differ(g.Blame, b) })
+			g = f.find(func(g *Goroutine) bool { return g.Role == role && mayServe(g.Blame, b) })
 		}
 		if g == nil {
 			return n
@@ -107,19 +154,28 @@ func (f *folder) waitsFor(b Blame, role goroutine.Role, most int, leak *report.L
 	return n
 }
 
+// mayServe says whether a goroutine may be that of a lease: it is of the same test or one around it; or of nobody known,
+// while no other test runs.
+func mayServe(g, lease Blame) bool {
+	if g.Test == "" || lease.Test == "" {
+		return len(g.Suspects) == 0
+	}
+	return g.Test == lease.Test || strings.HasPrefix(g.Test, lease.Test+"/") || strings.HasPrefix(lease.Test, g.Test+"/")
+}
+
 // databasePools explains what belongs to pools: their idle connections and the goroutines of database/sql and the driver. A
 // pool that was made since the check began and still has its opener was never closed.
 func (f *folder) databasePools() {
 	openers := make([]*Goroutine, len(f.in.Pools))
 	for i, p := range f.in.Pools {
 		if p.DB != 0 {
-			openers[i] = f.openerOf(func(g *Goroutine) bool { return argument(g) == uint64(p.DB) })
+			openers[i] = f.openerOf(p.Pgx, func(g *Goroutine) bool { return argument(g) == uint64(p.DB) })
 		}
 	}
 	for i, p := range f.in.Pools {
 		// Wrapped, and given to sql.OpenDB by the program: which opener is its own is not known. That it is open is.
 		if p.DB == 0 && !p.Gone && p.New && len(p.Conns) > 0 {
-			openers[i] = f.openerOf(func(*Goroutine) bool { return true })
+			openers[i] = f.openerOf(p.Pgx, func(*Goroutine) bool { return true })
 		}
 	}
 	for i, p := range slices.Backward(f.in.Pools) { // an older pool of the same driver must not take what a new one started
@@ -132,12 +188,19 @@ func (f *folder) databasePools() {
 			Role:    "opened at",
 			All:     callsite.Expand(p.PCs),
 		}
+		if p.Pgx {
+			leak.Code, leak.Class = CodePgxPool, "pgxpool.Pool"
+			leak.Summary, leak.State, leak.Hint = pgxPoolOpen, pgxPoolState, pgxPoolHint
+			for f.takeCloser(p.DB) {
+			}
+		}
 		idle, helpers := 0, 0
 		for _, e := range p.Conns {
-			if !e.Local.IsValid() {
-				continue
+			c := f.takeSocket(e.Socket, e.Local, e.Remote)
+			if c == nil {
+				c = f.takePath(e.Path)
 			}
-			if c := f.take(e.Local, e.Remote); c != nil {
+			if c != nil {
 				f.out.Idle++
 				idle++
 				leak.Keys = append(leak.Keys, c.keys()...)
@@ -156,6 +219,9 @@ func (f *folder) databasePools() {
 			continue
 		}
 		leak.Stack = callsite.User(leak.All)
+		if p.Pgx {
+			leak.Stack = callsite.Without(leak.Stack, pgxModule)
+		}
 		if leak.Site = callsite.Pick(leak.Stack); leak.Stack == nil {
 			leak.Unknown = "none of your functions is in the stack that opened it"
 		}
@@ -168,18 +234,23 @@ func (f *folder) databasePools() {
 	}
 }
 
-func (f *folder) openerOf(match func(*Goroutine) bool) *Goroutine {
-	g := f.find(func(g *Goroutine) bool { return g.Role == goroutine.RoleSQLOpener && match(g) })
+// openerOf takes the goroutine that shows that a pool is open.
+func (f *folder) openerOf(pgx bool, match func(*Goroutine) bool) *Goroutine {
+	role := goroutine.RoleSQLOpener
+	if pgx {
+		role = goroutine.RolePgxPool
+	}
+	g := f.find(func(g *Goroutine) bool { return g.Role == role && match(g) })
 	if g != nil {
 		g.taken = true
 	}
 	return g
 }
 
-// argument is the first argument of the function that a goroutine runs, 0 when the dump does not show it.
+// argument is the pool that a goroutine of database/sql or pgxpool works for, 0 when the dump does not show it.
 func argument(g *Goroutine) uint64 {
-	for i := len(g.Frames) - 1; i >= 0 && i < len(g.Args); i-- {
-		if !strings.HasPrefix(g.Frames[i].Func, "database/sql.") {
+	for i := len(g.Frames) - 1; i >= 0; i-- {
+		if fn := g.Frames[i].Func; i >= len(g.Args) || !strings.HasPrefix(fn, "database/sql.") && !strings.HasPrefix(fn, pgxModule+"/pgxpool.(*Pool).") {
 			continue
 		}
 		return goroutine.FirstPointer(g.Args[i])
@@ -200,5 +271,8 @@ func startedBy(g *Goroutine, p dbpool.View) bool {
 		}
 	}
 	pkg := by.Package()
+	if p.Pgx && strings.HasPrefix(pkg, "github.com/jackc/puddle/") {
+		return true // which keeps its connections
+	}
 	return p.Driver != "" && callsite.IsDependency(by) && (pkg == p.Driver || strings.HasPrefix(pkg, p.Driver+"/"))
 }

@@ -71,6 +71,22 @@ func TestFoldDatabases(t *testing.T) {
 			Leases:     []Lease{dbLease(1, b, lease.Info{Txs: 1})},
 			Goroutines: []Goroutine{txWaiter(1, a)},
 		}, []string{"LK202 TestB ×1 of 1", "LK202 TestA ×1 of 1"}},
+		{"nor those that carry another test's label, where goroutines are only looked at to explain", Input{
+			Leases:     []Lease{dbLease(1, b, lease.Info{Txs: 1})},
+			Goroutines: []Goroutine{txWaiter(1, Blame{Other: true, Test: "TestA"})},
+		}, []string{"LK202 TestB ×1 of 1"}},
+		{"nor what may be another test's", Input{
+			Leases:     []Lease{dbLease(1, b, lease.Info{Txs: 1})},
+			Goroutines: []Goroutine{txWaiter(1, Blame{Other: true, Suspects: []string{"TestA", "TestB"}})},
+		}, []string{"LK202 TestB ×1 of 1"}},
+		{"what nobody else can have made is taken", Input{
+			Leases:     []Lease{dbLease(1, b, lease.Info{Txs: 1})},
+			Goroutines: []Goroutine{txWaiter(1, other)},
+		}, []string{"LK202 TestB ×1 of 2"}},
+		{"and what carries the label of the test around it", Input{
+			Leases:     []Lease{dbLease(1, Blame{Test: "TestB/sub"}, lease.Info{Txs: 1})},
+			Goroutines: []Goroutine{txWaiter(1, Blame{Other: true, Test: "TestB"})},
+		}, []string{"LK202 TestB/sub ×1 of 2"}},
 		{"somebody else's lease takes its own", Input{
 			Leases:     []Lease{dbLease(1, other, lease.Info{Txs: 1, Local: addr(1), Remote: addr(5432)})},
 			Goroutines: []Goroutine{txWaiter(1, other)}, Sockets: []Socket{tcp(1, 5432, "ESTABLISHED", a)},

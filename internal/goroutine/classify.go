@@ -101,9 +101,17 @@ func Classify(g *Goroutine) Role {
 		if maker.family == start.family {
 			return classifyMock(start, stack)
 		}
+	case callsite.Module + "/leakcheck":
+		if maker.family == "time" && start.is("(*recorder).tick") {
+			return RoleRuntime // the recorder's timer
+		}
 	case callsite.Module + "/internal/http2":
 		if maker.family == start.family && start.is("(*Conn).handle") {
 			return classifyMockStream(stack)
+		}
+	case callsite.Module + "/internal/dbuse":
+		if maker.family == "time" && start.in("Until") {
+			return RoleRuntime // a look of a check, which a timer runs
 		}
 	case "crypto/tls":
 		// Up to Go 1.25 it watches the context of a handshake, and ends with it.
@@ -113,6 +121,14 @@ func Classify(g *Goroutine) Role {
 	case "database/sql":
 		if maker.family == start.family {
 			return classifySQL(start)
+		}
+	case "github.com/jackc/pgx/v5/pgxpool":
+		if maker.family == start.family && (start.in("NewWithConfig") || start.is("(*Pool).backgroundHealthCheck")) {
+			return RolePgxPool
+		}
+	case "github.com/jackc/pgx/v5/pgconn/ctxwatch":
+		if maker.family == start.family {
+			return RolePgxWatch
 		}
 	case "os/exec":
 		if maker.family == start.family {

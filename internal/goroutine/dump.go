@@ -161,14 +161,3 @@ func withLabels(f func()) {
 	}()
 	f()
 }
-
-// CurrentID gives the id of the calling goroutine, 0 when the runtime does not say. buf is scratch room of at least
-// 32 bytes; a shorter one is replaced.
-func CurrentID(buf []byte) uint64 {
-	if len(buf) < 32 {
-		buf = make([]byte, 64)
-	}
-	n := runtime.Stack(buf, false)
-	id, _ := headerID(buf[:n])
-	return id
-}

@@ -57,6 +57,12 @@ const (
 	// RoleSQLCleaner closes old connections of a sql.DB that has limits on their age.
 	RoleSQLCleaner
 
+	// RolePgxPool looks after the connections of a pgxpool.Pool. There is one for each that was not closed.
+	RolePgxPool
+	// RolePgxWatch watches the context of a query of a pgx connection (github.com/jackc/pgx/v5 before v5.8.0), until its
+	// rows are closed.
+	RolePgxWatch
+
 	// RoleExec copies the input or output of a child process, or waits for its context.
 	RoleExec
 )
@@ -82,6 +88,8 @@ var roleNames = [...]string{
 	RoleSQLTx:           "sql-tx",
 	RoleSQLRows:         "sql-rows",
 	RoleSQLCleaner:      "sql-cleaner",
+	RolePgxPool:         "pgx-pool",
+	RolePgxWatch:        "pgx-watch",
 	RoleExec:            "exec",
 }
 

@@ -1,6 +1,6 @@
 // Package javaregexp compiles a regular expression that was written for java.util.regex with Go's regexp package.
 //
-// The two differ in small things, which are translated (\h, \R, \uXXXX, \s with a vertical tab, nested character classes),
+// The two differ in small things, which are translated (\h, \R, \u and four digits, \s with a vertical tab, nested character classes),
 // and in a few that Go cannot do, because it matches in linear time: look-around, back references, possessive quantifiers
 // and atomic groups. Those are errors that say so.
 //

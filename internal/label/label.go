@@ -50,6 +50,7 @@ func NewID() ID { return ID(last.Add(1)) }
 // Go version does not let a goroutine's own labels be read (see Supported), it takes all labels away instead.
 func Mark(id ID, name string) (restore func()) {
 	before := get()
+	adopt(id, Owner(), name)
 	names.Store(id, name)
 	ctx := pprof.WithLabels(context.Background(), pprof.Labels(Key, Value(id, name)))
 	pprof.SetGoroutineLabels(ctx)
@@ -75,6 +76,7 @@ func remember(id ID, labels unsafe.Pointer) {
 	kept.next = (kept.next + 1) % Keep
 	if slot.id != 0 {
 		names.Delete(slot.id)
+		orphan(slot.id)
 	}
 	if slot.labels != nil {
 		owners.Delete(slot.labels)

@@ -9,17 +9,29 @@ package lease
 
 import (
 	"net/netip"
-	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/leakgate/leakgate/internal/callstack"
 	"github.com/leakgate/leakgate/internal/label"
 )
 
 // MaxDepth is the number of frames kept of the stack that took a lease.
-const MaxDepth = 40
+const MaxDepth = callstack.MaxDepth
+
+// Moment is a time as what leases need it for: to tell how long ago something was. Reading the wall clock too, as time.Now
+// does, takes twice as long.
+type Moment time.Duration
+
+// began is what moments are counted from.
+var began = time.Now()
+
+// Now is the present moment.
+func Now() Moment { return Moment(time.Since(began)) }
+
+// Sub is the time from u to m.
+func (m Moment) Sub(u Moment) time.Duration { return time.Duration(m - u) }
 
 // State is what a lease is now.
 type State uint32
@@ -46,13 +58,18 @@ type Info struct {
 	Note     string         // one more sentence for the report, or ""
 	Local    netip.AddrPort // own address of the connection below; not valid when there is none
 	Remote   netip.AddrPort // peer's address of the connection below
+	Socket   uint64         // identity of the socket below, as in socket.Ref; 0 when it is not known
 	LoopID   uint64         // goroutine that runs the connection; 0 when not known
 	Protocol string         // "HTTP/1.1", "HTTP/2.0", ...
 
 	// Of leases of a database.
-	Txs    int    // transactions that are open on it, each with a goroutine of database/sql
-	Rows   int    // rows that may be open on it, each with such a goroutine when its context can be cancelled
-	Within uint64 // the lease that this one is a part of while that one is held; 0 for none
+	Path    string // of a unix socket that the connection leads to; Local and Remote are not valid then
+	Library string // import path of what stands between the program and the pool, whose frames are no call sites; "" for none
+	Moving  bool   // a call works on it now, so that it may end by itself
+	Txs     int    // transactions that are open on it, each with a goroutine of database/sql
+	Rows    int    // rows that may be open on it, each with such a goroutine when its context can be cancelled
+	Watches int    // queries that run, each with a goroutine of the driver when its context can be cancelled
+	Within  uint64 // the lease that this one is a part of while that one is held; 0 for none
 }
 
 // Owner describes leases of one kind.
@@ -68,9 +85,9 @@ type Lease struct {
 	pool  atomic.Pointer[Pool] // nil until it was taken; what follows does not change once it is set
 	id    uint64
 	test  label.ID
-	taken time.Time
+	taken Moment
 	owner Owner
-	depth int
+	stack *callstack.Stack
 
 	// Guarded by table.mu.
 	watch      *tally // of the watch that it was taken under, nil when there was none
@@ -79,8 +96,6 @@ type Lease struct {
 	released   bool   // closed
 	prev, next *Lease // the table's list
 	cover      *Lease // the same thing, lent on by another pool
-
-	pcs [MaxDepth]uintptr // last, so that the collector need not look at it
 }
 
 // ID is unique in this process, and never 0.
@@ -96,10 +111,10 @@ func (l *Lease) Test() label.ID { return l.test }
 func (l *Lease) Owner() Owner { return l.owner }
 
 // Taken is when the lease was taken.
-func (l *Lease) Taken() time.Time { return l.taken }
+func (l *Lease) Taken() Moment { return l.taken }
 
-// PCs are the program counters of the stack that took the lease, innermost first.
-func (l *Lease) PCs() []uintptr { return l.pcs[:l.depth] }
+// PCs are the program counters of the stack that took the lease, innermost first. They must not be changed.
+func (l *Lease) PCs() []uintptr { return l.stack.PCs() }
 
 // Now says what the lease is at this moment.
 func (l *Lease) Now() State { return l.owner.Now() }
@@ -117,6 +132,8 @@ type Table struct {
 	n           int
 	sweepAt     int
 	watch       map[label.ID]*watch
+	byID        map[uint64]*Lease // those up to indexed; nil until Get had far to go
+	indexed     uint64
 
 	watching atomic.Int64
 	lastID   atomic.Uint64
@@ -145,16 +162,36 @@ func (t *Table) All(keep func(*Lease) bool) []*Lease {
 	return out
 }
 
+// near is how many leases Get looks at, the newest first, before it makes an index. Most that are asked for are new, and most
+// tables short; an index that every lease had to be entered in would cost each of them.
+const near = 64
+
 // Get finds a lease by its ID; nil when it was released.
 func (t *Table) Get(id uint64) *Lease {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for l := t.last; l != nil; l = l.prev {
+	n := 0
+	for l := t.last; l != nil && l.id >= id && l.id > t.indexed; l = l.prev { // their order is that of their IDs
 		if l.id == id {
 			return l
 		}
+		if n++; n == near {
+			t.enter()
+			break
+		}
 	}
-	return nil
+	return t.byID[id]
+}
+
+// enter brings the index up to the last lease. The table is locked.
+func (t *Table) enter() {
+	if t.byID == nil {
+		t.byID = make(map[uint64]*Lease, t.n)
+	}
+	for l := t.last; l != nil && l.id > t.indexed; l = l.prev {
+		t.byID[l.id] = l
+	}
+	t.indexed = t.last.id
 }
 
 // Len counts the leases that are not released.
@@ -191,6 +228,12 @@ func (t *Table) unlink(l *Lease) {
 	}
 	l.live, l.prev, l.next, l.cover = false, nil, nil, nil
 	t.n--
+	if t.byID != nil {
+		delete(t.byID, l.id)
+		if len(t.byID) == 0 {
+			t.byID, t.indexed = nil, 0
+		}
+	}
 }
 
 // sweep asks every lease what it is, so that those whose end makes no event are forgotten when nobody watches.
@@ -270,10 +313,10 @@ func (p *Pool) TakeCounted(id label.ID, l *Lease, owner Owner, skip int, reused 
 }
 
 func (p *Pool) take(id label.ID, l *Lease, owner Owner, skip int, count func(*tally)) {
-	l.depth = runtime.Callers(skip+2, l.pcs[:])
+	l.stack = callstack.Capture(skip + 1)
 	l.owner = owner
 	l.test = id
-	l.taken = time.Now()
+	l.taken = Now()
 
 	t := p.table
 	t.mu.Lock()
@@ -285,7 +328,7 @@ func (p *Pool) take(id label.ID, l *Lease, owner Owner, skip int, count func(*ta
 	if count != nil {
 		count(&p.total)
 	}
-	if y := l.watch; y != nil {
+	for y := l.watch; y != nil; y = y.outer {
 		y.leased++
 		y.peak = max(y.peak, y.leased)
 		if count != nil {
@@ -329,10 +372,10 @@ func (l *Lease) Release(early bool) {
 	t := p.table
 	t.mu.Lock()
 	if early && !l.released {
-		site := slices.Clone(l.PCs())
+		site := l.PCs()
 		p.total.closedEarly(site)
-		if l.watch != nil {
-			l.watch.closedEarly(site)
+		for y := l.watch; y != nil; y = y.outer {
+			y.closedEarly(site)
 		}
 	}
 	l.released = true
@@ -348,8 +391,8 @@ func (l *Lease) giveBack(p *Pool) {
 	}
 	l.back = true
 	p.total.leased--
-	if l.watch != nil {
-		l.watch.leased--
+	for y := l.watch; y != nil; y = y.outer {
+		y.leased--
 	}
 }
 

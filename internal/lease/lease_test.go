@@ -3,7 +3,6 @@ package lease
 import (
 	"context"
 	"runtime"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -56,7 +55,7 @@ func TestTable(t *testing.T) {
 	assert.Equal(t, 3, table.Len())
 	assert.Equal(t, "a thing", table.Get(a.ID()).Info().Summary)
 	assert.Equal(t, Held, a.Lease.Now())
-	assert.WithinRange(t, a.Taken(), time.Time{}.Add(1), time.Now())
+	assert.GreaterOrEqual(t, Now().Sub(a.Taken()), time.Duration(0))
 
 	b.Release(false) // the middle of the list
 	assert.Equal(t, []uint64{a.ID(), c.ID()}, ids(table.All(nil)))
@@ -70,6 +69,50 @@ func TestTable(t *testing.T) {
 	d := take(p)
 	assert.Equal(t, []uint64{d.ID()}, ids(table.All(nil)), "an empty list can be used again")
 	d.Release(false)
+}
+
+// TestGet: each lease is found, however many there are and whatever was released meanwhile, and none that is released.
+func TestGet(t *testing.T) {
+	table := &Table{}
+	p := table.NewPool("thing", "a pool", nil)
+	var live, gone []*thing
+	check := func() {
+		t.Helper()
+		for _, h := range live {
+			require.Same(t, &h.Lease, table.Get(h.ID()))
+		}
+		for _, h := range gone {
+			require.Nil(t, table.Get(h.ID()))
+		}
+		assert.Nil(t, table.Get(0))
+		assert.Nil(t, table.Get(p.ID()))
+		assert.Nil(t, table.Get(table.LastID()+1))
+	}
+	for range 4 {
+		for range 3 * near {
+			live = append(live, take(p))
+		}
+		check()
+		var rest []*thing
+		for i, h := range live {
+			if i%3 == 0 {
+				h.Release(false)
+				gone = append(gone, h)
+				continue
+			}
+			rest = append(rest, h)
+		}
+		live = rest
+		check()
+	}
+	for _, h := range live {
+		h.Release(false)
+	}
+	gone, live = append(gone, live...), nil
+	check()
+	assert.Nil(t, table.byID, "nothing is kept of what is released")
+	live = append(live, take(p))
+	check()
 }
 
 func TestNotTaken(t *testing.T) {
@@ -308,6 +351,14 @@ func TestMeterPeaks(t *testing.T) {
 	assert.LessOrEqual(t, len(p.peaks), p.Usage().Peak)
 }
 
+// takeBelow takes a lease with so many frames above it that no other one has.
+func takeBelow(n int, p *Pool) *thing {
+	if n == 0 {
+		return take(p)
+	}
+	return takeBelow(n-1, p)
+}
+
 // TestEarlySites: the last 16 are kept.
 func TestEarlySites(t *testing.T) {
 	var table Table
@@ -318,9 +369,8 @@ func TestEarlySites(t *testing.T) {
 		if i == 35 {
 			m = p.Meter()
 		}
-		h := take(p)
-		h.pcs[0] = uintptr(i)
-		all = append(all, slices.Clone(h.PCs()))
+		h := takeBelow(i, p)
+		all = append(all, h.PCs())
 		h.Release(true)
 	}
 	assert.Equal(t, all[24:], p.Usage().Early)
@@ -371,4 +421,44 @@ func TestConcurrently(t *testing.T) {
 	assert.Equal(t, 0, p.Usage().Leased)
 	table.Unwatch(id)
 	assert.False(t, table.Watching())
+}
+
+// TestEnclosing: what a watch uses counts for those that it began inside of too, also after its end, and for no other.
+func TestEnclosing(t *testing.T) {
+	if !label.Supported {
+		t.Skip("this Go version does not let a goroutine's labels be read")
+	}
+	var table Table
+	p := table.NewPool("conn", "pool", nil)
+	outer, between, inner, sibling := label.NewID(), label.NewID(), label.NewID(), label.NewID()
+	defer label.Mark(outer, "TestX")()
+	defer label.Mark(between, "TestX")() // it does not count
+	label.Mark(inner, "TestX/a")()
+	label.Mark(sibling, "TestX/b")()
+	for _, id := range []label.ID{outer, inner, sibling} {
+		table.Watch(id)
+	}
+	use := func(id label.ID) *thing {
+		h := &thing{}
+		p.Request(id)
+		p.Dialed(id)
+		p.Reused(id)
+		p.TakeFor(id, &h.Lease, h, 0)
+		return h
+	}
+	a, b := use(inner), use(sibling)
+	one := Usage{Pool: p, Requests: 1, Leased: 1, Peak: 1, Dialed: 1, Reused: 1}
+	assert.Equal(t, []Usage{one}, table.Used(inner))
+	assert.Equal(t, []Usage{one}, table.Used(sibling))
+	assert.Equal(t, []Usage{{Pool: p, Requests: 2, Leased: 2, Peak: 2, Dialed: 2, Reused: 2}}, table.Used(outer))
+	table.Unwatch(inner)
+	c := use(inner)
+	for _, h := range []*thing{a, b, c} {
+		h.Release(true)
+	}
+	got := table.Used(outer)
+	require.Len(t, got, 1)
+	assert.Equal(t, Usage{Pool: p, Requests: 3, Peak: 3, Dialed: 3, Reused: 3, ClosedEarly: 3, Early: [][]uintptr{a.PCs(), b.PCs(), c.PCs()}}, got[0])
+	table.Unwatch(outer)
+	table.Unwatch(sibling)
 }

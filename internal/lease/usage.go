@@ -25,6 +25,7 @@ type Usage struct {
 type tally struct {
 	requests, leased, peak, dialed, reused, early int
 	sites                                         [][]uintptr // of early close i at i modulo maxEarly
+	outer                                         *tally      // of the watch around this one, which counts the same; nil when there is none
 }
 
 func (y *tally) closedEarly(site []uintptr) {
@@ -106,10 +107,11 @@ func (m *Meter) Usage() Usage {
 }
 
 type watch struct {
-	use map[*Pool]*tally
+	use   map[*Pool]*tally
+	outer *watch // that this one began inside of; nil when there is none
 }
 
-// Watch begins to count what the watch id uses. Every call needs one Unwatch.
+// Watch begins to count what the watch id uses, watches inside of it (label.Parent) included. Every call needs one Unwatch.
 func (t *Table) Watch(id label.ID) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -117,7 +119,7 @@ func (t *Table) Watch(id label.ID) {
 		t.watch = make(map[label.ID]*watch)
 	}
 	if t.watch[id] == nil {
-		t.watch[id] = &watch{use: make(map[*Pool]*tally)}
+		t.watch[id] = &watch{use: make(map[*Pool]*tally), outer: t.innermost(label.Parent(id))}
 	}
 	t.watching.Add(1)
 }
@@ -148,18 +150,44 @@ func (t *Table) Used(id label.ID) []Usage {
 	return out
 }
 
-// tally gives what the watch has used of the pool; nil when there is no such watch. The table is locked.
-func (t *Table) tally(p *Pool, id label.ID) *tally {
-	if id == 0 {
-		return nil
+// Out counts the leases that are out now, by pool; nil when there are none.
+func (t *Table) Out() map[*Pool]int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out map[*Pool]int
+	for l := t.first; l != nil; l = l.next {
+		if l.back {
+			continue
+		}
+		if out == nil {
+			out = make(map[*Pool]int)
+		}
+		out[l.pool.Load()]++
 	}
-	w := t.watch[id]
+	return out
+}
+
+// innermost gives the watch id, or when it has ended the next around it that has not; nil when there is none. The table is
+// locked.
+func (t *Table) innermost(id label.ID) *watch {
+	for ; id != 0 && len(t.watch) > 0; id = label.Parent(id) {
+		if w := t.watch[id]; w != nil {
+			return w
+		}
+	}
+	return nil
+}
+
+// tally gives what the watch has used of the pool; nil when neither it nor one around it counts. The table is locked.
+func (t *Table) tally(p *Pool, id label.ID) *tally { return t.innermost(id).tally(p) }
+
+func (w *watch) tally(p *Pool) *tally {
 	if w == nil {
 		return nil
 	}
 	y := w.use[p]
 	if y == nil {
-		y = new(tally)
+		y = &tally{outer: w.outer.tally(p)}
 		w.use[p] = y
 	}
 	return y
@@ -169,7 +197,7 @@ func (t *Table) tally(p *Pool, id label.ID) *tally {
 func (p *Pool) Request(id label.ID) {
 	p.table.mu.Lock()
 	p.total.requests++
-	if y := p.table.tally(p, id); y != nil {
+	for y := p.table.tally(p, id); y != nil; y = y.outer {
 		y.requests++
 	}
 	p.table.mu.Unlock()
@@ -179,7 +207,7 @@ func (p *Pool) Request(id label.ID) {
 func (p *Pool) Dialed(id label.ID) {
 	p.table.mu.Lock()
 	p.total.dialed++
-	if y := p.table.tally(p, id); y != nil {
+	for y := p.table.tally(p, id); y != nil; y = y.outer {
 		y.dialed++
 	}
 	p.table.mu.Unlock()
@@ -189,7 +217,7 @@ func (p *Pool) Dialed(id label.ID) {
 func (p *Pool) Reused(id label.ID) {
 	p.table.mu.Lock()
 	p.total.reused++
-	if y := p.table.tally(p, id); y != nil {
+	for y := p.table.tally(p, id); y != nil; y = y.outer {
 		y.reused++
 	}
 	p.table.mu.Unlock()

@@ -12,6 +12,9 @@ import (
 	"github.com/leakgate/leakgate/internal/callsite"
 )
 
+// RoleTaken is what happened at a site when nothing else is said.
+const RoleTaken = "taken at"
+
 // Key names one resource: the kind of list that it is on and its ID there.
 type Key struct {
 	List string // "goroutine", "socket", "lease", "process", or a probe's kind
@@ -37,6 +40,7 @@ type Leak struct {
 	Why      string // a sentence that explains the state
 	Unknown  string // why Site is not known, and how to get it
 	Note     bool   // nothing is held now
+	Baseline string // why the baseline does not hide it: a sentence without a full stop; "" when it has no entry
 	Keys     []Key  // the resources that this entry covers
 	Rank     int    // lower is worse
 	Moving   bool   // it may still end by itself: it is not blocked
@@ -62,9 +66,7 @@ func Finish(leaks []Leak) []Leak {
 		if l.Site == (callsite.Frame{}) {
 			l.Site = callsite.Pick(l.Stack)
 		}
-		if l.Fingerprint == "" {
-			l.Fingerprint = callsite.Fingerprint(l.Kind, l.Class, fingerprintStack(l), l.Test)
-		}
+		l.Identify()
 		group := l.Fingerprint + "\x00" + l.Summary + "\x00" + l.Site.String() + "\x00" + l.Test + "\x00" + strings.Join(l.Suspects, ",")
 		if i, ok := at[group]; ok {
 			merge(&out[i], l)
@@ -86,12 +88,29 @@ func Finish(leaks []Leak) []Leak {
 	return out
 }
 
-// fingerprintStack puts the blamed frame first when it is not part of the stack (the go statement of a goroutine).
-func fingerprintStack(l Leak) []callsite.Frame {
-	if l.Site.Func == "" || slices.Contains(l.Stack, l.Site) {
-		return l.Stack
+// Identify gives the leak its fingerprint, when it has none.
+func (l *Leak) Identify() {
+	if l.Fingerprint == "" {
+		l.Fingerprint = callsite.Fingerprint(l.Kind, l.Class, fingerprintStack(*l), l.Test)
 	}
-	return append([]callsite.Frame{l.Site}, l.Stack...)
+}
+
+// fingerprintStack gives the frames that name the leak. Of a goroutine that is who started it and what it runs, the outermost
+// frame: where it is deeper inside is of the moment. When the standard library started it, which has one frame for all of
+// them, it is the outermost frames. Of anything else it is the stack, and before it the frame to blame when that is no part of it.
+func fingerprintStack(l Leak) []callsite.Frame {
+	if l.Kind != "goroutine" || len(l.Stack) == 0 {
+		if l.Site.Func == "" || slices.Contains(l.Stack, l.Site) {
+			return l.Stack
+		}
+		return append([]callsite.Frame{l.Site}, l.Stack...)
+	}
+	runs := slices.Clone(l.Stack)
+	slices.Reverse(runs)
+	if l.Site.Func == "" || slices.Contains(l.Stack, l.Site) {
+		return runs
+	}
+	return []callsite.Frame{l.Site, runs[0]}
 }
 
 func merge(into *Leak, l Leak) {
@@ -124,4 +143,18 @@ type Findings struct {
 	Ended  []Leak // responses that were held for a while and are not any more
 	Waited time.Duration
 	Looks  int
+	Ledger Ledger
+}
+
+// Ledger is where whoever words findings by himself has them judged by the baseline, and written down.
+type Ledger interface {
+	// Judge takes leaks that are about to fail the test, writes them down, says which of them the baseline knows, and gives
+	// the others.
+	Judge(leaks []Leak) []Leak
+	// Excuse writes down what a test that failed by itself still holds.
+	Excuse(leaks []Leak)
+	// Note writes down what holds nothing now.
+	Note(leaks []Leak)
+	// Fail says that the test fails for something else than a leak.
+	Fail()
 }

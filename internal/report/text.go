@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,6 +29,7 @@ type Text struct {
 	Looks   int           // how often
 	Ages    bool          // say how long was waited (off where the text must not vary)
 	Preface string        // one more line after the verdict; "" for none
+	Accept  string        // the command that lets the baseline know these; "" to say none
 	Nobody  string        // what to say of a leak that no test is known for; "" for nothing
 }
 
@@ -92,10 +94,26 @@ func (t Text) String() string {
 	if t.Ages && t.Waited > 0 && len(t.Leaks) > 0 {
 		fmt.Fprintf(&b, "\n  still so after %s (%s)\n", t.Waited.Round(time.Millisecond), count(t.Looks, "look"))
 	}
+	if t.Accept != "" {
+		fmt.Fprintf(&b, "\n  to accept it into the baseline: %s\n", t.Accept)
+	}
 	for _, ig := range t.Ignored {
 		fmt.Fprintf(&b, "\n  ignored: %d (%s)\n", ig.Count, ig.Reason)
 	}
 	return strings.TrimRight(b.String(), "\n")
+}
+
+// callers gives the frames that are shown below the site. What a library does between the site and the resource, such as an
+// ORM between a query and its rows, is not the reader's.
+func callers(l Leak) []callsite.Frame {
+	before := slices.Index(l.Stack, l.Site)
+	var out []callsite.Frame
+	for i, f := range l.Stack {
+		if f != l.Site && (i > before || !callsite.IsDependency(f)) {
+			out = append(out, f)
+		}
+	}
+	return out
 }
 
 func (t Text) entry(b *strings.Builder, l Leak) {
@@ -117,7 +135,7 @@ func (t Text) entry(b *strings.Builder, l Leak) {
 	}
 	role := l.Role
 	if role == "" {
-		role = "taken at"
+		role = RoleTaken
 	}
 	if l.Test == "" && len(l.Suspects) == 0 && t.Nobody != "" {
 		row("test", t.Nobody)
@@ -128,13 +146,11 @@ func (t Text) entry(b *strings.Builder, l Leak) {
 			row("", "    "+src)
 		}
 	}
+	via := callers(l)
 	shown := 0
-	for _, f := range l.Stack {
-		if f == l.Site {
-			continue
-		}
+	for _, f := range via {
 		if shown == maxFrames-1 {
-			row("", fmt.Sprintf("… %s more", count(len(l.Stack)-shown-1, "frame")))
+			row("", fmt.Sprintf("… %s more", count(len(via)-shown, "frame")))
 			break
 		}
 		name := ""
@@ -151,7 +167,11 @@ func (t Text) entry(b *strings.Builder, l Leak) {
 		row("state", l.State)
 	}
 	if l.Why != "" {
-		row("", l.Why)
+		name := ""
+		if l.State == "" {
+			name = "state" // else it goes on with the one above
+		}
+		row(name, l.Why)
 	}
 	for i, h := range l.Holds {
 		if i == maxHolds {
@@ -166,6 +186,9 @@ func (t Text) entry(b *strings.Builder, l Leak) {
 			}
 		}
 		row(name, h)
+	}
+	if l.Baseline != "" {
+		row("baseline", strings.TrimPrefix(l.Baseline, "the baseline "))
 	}
 	if l.Hint != "" {
 		name := "fix"

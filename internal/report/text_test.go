@@ -21,6 +21,10 @@ func site(line int) callsite.Frame {
 	return callsite.Frame{Func: "example.com/app.(*Client).Get", File: "/nowhere/app/client.go", Line: line}
 }
 
+func library(name string) callsite.Frame {
+	return callsite.Frame{Func: "example.com/orm.(*DB)." + name, File: "/nowhere/pkg/mod/example.com/orm@v1.2.3/orm.go", Line: 5}
+}
+
 // TestText holds whole reports, each with the reason why it is there, in one file that can be read from top to bottom.
 func TestText(t *testing.T) {
 	many := make([]Leak, 0, 14)
@@ -47,6 +51,14 @@ func TestText(t *testing.T) {
 		{"nobody", "or that nobody is known", Text{Nobody: "not known", Leaks: []Leak{{Kind: "socket", Code: "LK302", Summary: "tcp4 listener was never closed", Count: 1}}}},
 		{"note", "nothing is held now", Text{Leaks: []Leak{{Kind: "http-response", Code: "LK002", Note: true, Summary: "response body was read to EOF but never closed", Count: 1, Why: "net/http has the connection back"}}}},
 		{"frames", "a deep stack is cut, and says so", Text{Leaks: []Leak{{Kind: "http-response", Code: "LK001", Summary: "response body was never closed", Count: 1, Stack: deep}}}},
+		{"library", "what a library does between the site and the resource is left out, and what it does outside of it is not", Text{Leaks: []Leak{{
+			Kind: "sql-rows", Code: "LK203", Summary: "sql.Rows was never closed", Count: 1, Site: site(9),
+			Stack: []callsite.Frame{library("Query"), library("Rows"), site(9), library("Middleware"), site(4)},
+		}}}},
+		{"library alone", "where the site is a library's it is shown", Text{Leaks: []Leak{{
+			Kind: "sql-rows", Code: "LK203", Summary: "sql.Rows was never closed", Count: 1, Site: library("Query"),
+			Stack: []callsite.Frame{library("Query"), library("Rows")},
+		}}}},
 		{"ignored", "what was set aside is counted", Text{Ignored: []Ignored{{"lives as long as the process", 2}}, Leaks: []Leak{{Kind: "goroutine", Code: "LK102", Summary: "goroutine has not ended", Count: 1}}}},
 		{"many", "ten are shown, the rest counted; worst first", Text{Leaks: many}},
 	} {
@@ -78,6 +90,21 @@ func TestFinish(t *testing.T) {
 	}
 	assert.Equal(t, []string{"b ×2 ", "b ×1 TestOther", "a ×1 ", "a note ×1 "}, order)
 	assert.Len(t, got[0].Keys, 2, "the entry covers both")
-	assert.Equal(t, "k |  | example.com/app.(*Client).Get | ", got[0].Fingerprint)
+	assert.Equal(t, "k | - | example.com/app.(*Client).Get | -", got[0].Fingerprint)
 	assert.Equal(t, site(1), got[0].Site)
+}
+
+// TestFingerprintOfGoroutine: where a goroutine is at the moment is no part of its name; who started it and what it runs are.
+func TestFingerprintOfGoroutine(t *testing.T) {
+	fn := func(name string) callsite.Frame {
+		return callsite.Frame{Func: "example.com/app." + name, File: "/nowhere/app/a.go", Line: 1}
+	}
+	l := Leak{Kind: "goroutine", Class: "user", Test: "TestA", Site: fn("Start"), Stack: []callsite.Frame{fn("wait"), fn("loop"), fn("run")}}
+	moved := l
+	moved.Stack = []callsite.Frame{fn("work"), fn("run")}
+	for _, one := range []Leak{l, moved} {
+		assert.Equal(t, "goroutine | user | example.com/app.Start < example.com/app.run | TestA", Finish([]Leak{one})[0].Fingerprint)
+	}
+	l.Site = callsite.Frame{}
+	assert.Equal(t, "goroutine | user | example.com/app.run < example.com/app.loop < example.com/app.wait | TestA", Finish([]Leak{l})[0].Fingerprint)
 }

@@ -65,11 +65,12 @@ type response struct {
 
 	mu     sync.Mutex
 	reused bool
-	gots   int // connections that it was sent on, one after the other
+	gots   int  // connections that it was sent on, one after the other
+	begun  bool // the answer to the last of them has begun
 	conn   connOf
 	err    error // with sawError
 
-	lease.Lease // last, because it ends in a long array without pointers
+	lease.Lease
 }
 
 // Now says what the lease is at this moment.
@@ -143,10 +144,11 @@ func (r *response) gotConn(info httptrace.GotConnInfo) {
 	r.mu.Lock()
 	r.conn, r.reused = c, info.Reused
 	r.gots++
-	r.mu.Unlock()
+	r.begun = false
 	if r.Pool() == nil { // the connection of an earlier try, by a RoundTripper between, may have gone back
 		r.end.Store(open)
 	}
+	r.mu.Unlock()
 }
 
 // gotReused says whether the request was answered, or failed, on a connection that had served another before.
@@ -160,6 +162,7 @@ func (r *response) gotReused() bool {
 func (r *response) gotFirstByte() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.begun = true
 	if r.conn.loop == 0 {
 		var buf [64]byte
 		r.conn.loop = goroutine.CurrentID(buf[:])
@@ -168,18 +171,26 @@ func (r *response) gotFirstByte() {
 }
 
 // putIdleConn runs on the goroutine that reads the connection, when net/http has it back: at EOF as net/http sees it,
-// which a decoder above may never see. When there was more than one try, it may be the connection of an earlier one.
+// which a decoder above may never see. When there was more than one try, it may be the connection of an earlier one: another,
+// or the same, which net/http hands out before it tells. It tells then before it reads the next answer.
 func (r *response) putIdleConn(error) {
+	if r.putIdle() {
+		r.Return()
+	}
+}
+
+// putIdle says whether the connection that went back is that of the last try, and notes it. In one step with gotConn, which
+// forgets what came of the try before.
+func (r *response) putIdle() bool {
 	r.mu.Lock()
-	again, loop := r.gots > 1, r.conn.loop
-	r.mu.Unlock()
-	if again {
+	defer r.mu.Unlock()
+	if r.gots > 1 {
 		var buf [64]byte
-		if goroutine.CurrentID(buf[:]) != loop {
-			return
+		if !r.begun || goroutine.CurrentID(buf[:]) != r.conn.loop {
+			return false
 		}
 	}
-	r.ended(putIdle)
+	return r.end.CompareAndSwap(open, putIdle)
 }
 
 func (r *response) connection() connOf {

@@ -58,6 +58,12 @@ func Describe(r Ref) (Socket, bool) {
 	return s, true
 }
 
+// Identity gives the ID of the socket with this descriptor number, as in Ref; ok is false when it is none.
+func Identity(fd int) (id uint64, ok bool) {
+	s, ok := read(fd)
+	return s.ID, ok
+}
+
 // read gives what the identity is made of.
 func read(fd int) (Socket, bool) {
 	var st syscall.Stat_t

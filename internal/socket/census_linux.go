@@ -266,6 +266,12 @@ func limit() int {
 	return int(r.Cur)
 }
 
+// Identity gives the ID of the socket with this descriptor number, as in Ref; ok is false when it is none.
+func Identity(fd int) (id uint64, ok bool) {
+	id, e := identity(fd)
+	return id, e == 0
+}
+
 // identity gives the socket's identity. The error is EBADF when nothing is open under the number and ENOTSOCK when it is not
 // a socket.
 func identity(fd int) (uint64, syscall.Errno) {

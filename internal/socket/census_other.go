@@ -12,3 +12,6 @@ func (*Census) List(dst []Ref) ([]Ref, error) { return dst, ErrUnsupported }
 
 // Describe is always false here.
 func Describe(Ref) (Socket, bool) { return Socket{}, false }
+
+// Identity is always false here.
+func Identity(int) (id uint64, ok bool) { return 0, false }
