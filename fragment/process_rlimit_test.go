@@ -1,0 +1,5 @@
+//go:build unix && !freebsd && !dragonfly
+
+package fragment
+
+func rlimit(n uint64) uint64 { return n }
