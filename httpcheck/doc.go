@@ -63,7 +63,8 @@
 // # Budgets
 //
 // MaxLeased, MinReuse and NoEarlyClose are options. Given to Verify they judge its client; given to leakcheck.Verify they
-// judge each tracked transport that the test used, by itself. Budgets of a test that failed are not judged.
+// judge each tracked transport that the test used, by itself. What is used under a check that begins inside another one, of the
+// same test or of a subtest, counts for both. Budgets of a test that failed are not judged.
 //
 // # What stays the same
 //

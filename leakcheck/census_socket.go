@@ -33,6 +33,15 @@ func (s *socketCensus) list(f func([]socket.Ref)) error {
 	return nil
 }
 
+// count says how many sockets are open now; -1 when they cannot be listed.
+func (s *socketCensus) count() int {
+	n := 0
+	if err := s.list(func(refs []socket.Ref) { n = len(refs) }); err != nil {
+		return -1
+	}
+	return n
+}
+
 // keys lists the sockets that are open now, sorted.
 func (s *socketCensus) keys() (keys []uint64, err error) {
 	err = s.list(func(refs []socket.Ref) {

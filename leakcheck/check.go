@@ -75,7 +75,7 @@ func Check(opts ...Option) error {
 	if err := cfg.err(); err != nil {
 		return err
 	}
-	w.base = baseline{goroutines: goroutineBase{set: &idSet{}}, sockets: standardSockets()}
+	w.base = heldBefore{goroutines: goroutineBase{set: &idSet{}}, sockets: standardSockets()}
 	for _, p := range w.probes {
 		clear(p.held)
 	}

@@ -98,6 +98,41 @@ func TestWindingDown(t *testing.T) {
 	assert.Empty(t, r.errs)
 }
 
+// TestNoteWindsDown: a socket that would only be told of gets a moment to close, so that a driver's short connection to cancel
+// a query is not told; one that stays is told after a few looks, and only once.
+func TestNoteWindsDown(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		looks      int // that still see it
+		told, most int
+	}{{"closes", 2, 0, 3}, {"stays", 100, 1, 4}} {
+		t.Run(c.name, func(t *testing.T) {
+			n, open := 0, false
+			p := &probe{leakcheck.Socket, func() ([]uint64, error) {
+				if n++; open && n <= c.looks {
+					return []uint64{1}, nil
+				}
+				return nil, nil
+			}, func(uint64) (leakcheck.Leak, bool) {
+				return leakcheck.Leak{Note: true, Summary: "tcp4 connection was never closed"}, true
+			}}
+			for range 2 {
+				r := &recorder{name: t.Name()}
+				done := leakcheck.Verify(r, leakcheck.Instead(p))
+				n, open = 0, true
+				done()
+				open = false
+				assert.Empty(t, r.errs)
+				assert.Len(t, r.logs, c.told)
+				assert.LessOrEqual(t, n, c.most)
+				if c.told == 1 {
+					c.told, c.most = 0, 1 // it is known
+				}
+			}
+		})
+	}
+}
+
 // TestDeadline: the check is over before the test's own deadline.
 func TestDeadline(t *testing.T) {
 	r := &recorder{name: t.Name(), deadline: time.Now().Add(200 * time.Millisecond)}
@@ -271,6 +306,28 @@ func TestProbes(t *testing.T) {
 	held = append(held, 3)
 	done()
 	assert.Equal(t, []string{"leakcheck: probe \"worker\" panicked in Describe(3): on purpose"}, r.errs)
+}
+
+// TestProbeStack: of a stack that a probe gives as the runtime has it, only the user's frames are shown.
+func TestProbeStack(t *testing.T) {
+	var held []uint64
+	var stack []leakcheck.Frame
+	var pcs [32]uintptr
+	for frames := runtime.CallersFrames(pcs[:runtime.Callers(0, pcs[:])]); ; {
+		f, more := frames.Next()
+		stack = append(stack, leakcheck.Frame{Function: f.Function, File: f.File, Line: f.Line})
+		if !more {
+			break
+		}
+	}
+	p := &probe{"worker", func() ([]uint64, error) { return held, nil }, func(uint64) (leakcheck.Leak, bool) {
+		return leakcheck.Leak{Stack: stack}, true
+	}}
+	r := &recorder{name: t.Name()}
+	done := leakcheck.Verify(r, leakcheck.With(p))
+	held = append(held, 1)
+	done()
+	golden(t, "probe-stack", r.errors())
 }
 
 // TestChild: a process that was started and not waited for.

@@ -53,6 +53,13 @@ func fromFrame(f Frame) callsite.Frame {
 	return callsite.Frame{Func: f.Function, File: f.File, Line: f.Line}
 }
 
+func fromFrames(stack []Frame) (out []callsite.Frame) {
+	for _, f := range stack {
+		out = append(out, fromFrame(f))
+	}
+	return out
+}
+
 // fromPublic takes what a probe said of one resource.
 func fromPublic(l Leak, p probedID, b fold.Blame) report.Leak {
 	kind := kindOf(p.probe)
@@ -73,16 +80,17 @@ func fromPublic(l Leak, p probedID, b fold.Blame) report.Leak {
 	if l.Test != "" {
 		r.Test, r.Suspects = l.Test, nil
 	}
-	for _, f := range l.Stack {
-		r.Stack = append(r.Stack, fromFrame(f))
-	}
+	r.All = fromFrames(l.Stack)
+	r.Stack = callsite.User(r.All)
 	if c, ok := p.probe.(counter); ok {
 		if c.CountsLeases() {
 			r.Class = classCounted
 		}
 		r.Unknown = "only their number is known"
 	}
-	r.All = r.Stack
+	if m, ok := p.probe.(mover); ok {
+		r.Moving = m.Moving()
+	}
 	return r
 }
 

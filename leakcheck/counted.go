@@ -13,6 +13,9 @@ type counter interface {
 	CountsLeases() bool
 }
 
+// mover is a probe of this module that knows whether what it lists may be about to end, so that it is waited for.
+type mover interface{ Moving() bool }
+
 // reporter is a probe that reports other kinds than its own, so that it is asked when one of them is wanted.
 type reporter interface {
 	Reports() []Kind

@@ -84,13 +84,38 @@
 // when, as long as it was open when the test ended: while the check waits, and nothing else runs, automatic collections are
 // off. At the end it asks for one, and says of what went away that nothing referred to it.
 //
+// # Reports and the baseline
+//
+// With LEAKGATE_REPORT=dir in the environment each test binary writes a fragment into that folder: the tests that ran, every
+// leak, what was ignored and why, what each test used of each pool, and what the process held over time (package fragment).
+// A relative folder is meant from the module's root. Each record is written when it is known, so that a test that panics, or
+// a process that is killed, loses nothing but the last second of samples. "leakgate report dir" makes one verdict of all
+// fragments. Listed are the tests that call Verify, and with Main every test, benchmark, fuzz target and example; a benchmark
+// once for each time that its function is called, an example when the run has passed. A run for a report is never taken from
+// go test's cache, as long as the module and the folder are on one volume. The workers of -fuzz write nothing.
+//
+// A file leakgate.baseline beside go.mod names leaks that were there before. Verify and Main log those and do not fail for
+// them; one more than the entry's count, in one run of the top-level test with its subtests, and all of them fail. A file that cannot be read fails
+// every Verify, and Main. LEAKGATE_BASELINE=off judges without it, and LEAKGATE_BASELINE=path with another one. Take,
+// Snapshot.Leaks and Check know nothing of it: they say what is held. The command "leakgate baseline" writes the file.
+//
+// Where t has them, t.Attr says leakgate.leaks (a number), leakgate.known and leakgate.fingerprint of a test that leaked,
+// which go test -json and JUnit files show; and with go test -artifacts the leaks are in leaks.json of t.ArtifactDir, which
+// is a fragment.
+//
 // # Limits
 //
 //   - A test that failed by itself, or panicked, is not failed again; one log line says what it still held.
+//
 //   - A goroutine's entry can be attached to a socket only by number where several are open: the stack does not tell which.
+//
 //   - What a test opened before it called Verify was there before. Make Verify the first line.
+//
 //   - A leak in code that runs for as long as the process, started by the first test that uses it, is reported on that
 //     test. Start it in TestMain, or set it aside with Ignore and a reason.
+//
+//   - A fragment cannot know what fails a test after its last cleanup (the race detector does), nor which of two reasons came
+//     second: a test that leaked and then failed by itself in another cleanup is listed as leaked.
 //
 // # Without a test
 //

@@ -25,6 +25,13 @@ func ExampleMain() {
 	}
 }
 
+// Near the end of a pool is found before it is reached.
+func ExampleHighWater() {
+	_ = func(t *testing.T) { // fails when more than three quarters of a pool were out at one moment
+		t.Cleanup(leakcheck.Verify(t, leakcheck.HighWater(0.75)))
+	}
+}
+
 // What may stay is set aside with a reason. A report counts it, and Main tells when nothing matches it any more.
 func ExampleIgnore() {
 	_ = func(t *testing.T) {

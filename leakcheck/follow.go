@@ -65,7 +65,12 @@ func (w *watch) endFollowers() (leaks []report.Leak) {
 	w.ends = nil
 	for _, e := range ends {
 		for _, l := range e.end() {
-			leaks = append(leaks, w.limitLeak(e.name, Usage{}, l))
+			r := w.limitLeak(e.name, Usage{}, l)
+			if !l.Example {
+				r.Role = "at"
+			}
+			r.Unknown = "" // why there is no line only the package that follows knows
+			leaks = append(leaks, r)
 		}
 	}
 	return leaks

@@ -46,3 +46,46 @@ func TestFollowRefuses(t *testing.T) {
 	o := leakcheck.Follow("Budget", func(leakcheck.Followed) (func() []leakcheck.Leak, error) { return nil, no })
 	assert.ErrorIs(t, leakcheck.Check(leakcheck.Instead(), o), no)
 }
+
+// TestFollowLine: the line of what a follower found is the one to look at, unless the follower says that it is one of many.
+func TestFollowLine(t *testing.T) {
+	site := leakcheck.Frame{Function: "example.com/app.Take", File: "/nowhere/app/take.go", Line: 7}
+	for _, c := range []struct {
+		example bool
+		want    string
+	}{
+		{false, "    at          /nowhere/app/take.go:7  app.Take\n"},
+		{true, "    for example at /nowhere/app/take.go:7  app.Take\n"},
+	} {
+		rec := &recorder{name: "TestFake"}
+		o := leakcheck.Follow("Budget", func(leakcheck.Followed) (func() []leakcheck.Leak, error) {
+			return func() []leakcheck.Leak {
+				return []leakcheck.Leak{{Kind: "budget", Summary: "too much of it", Site: site, Example: c.example}}
+			}, nil
+		})
+		leakcheck.Verify(rec, leakcheck.Instead(), o)()
+		assert.Contains(t, rec.errors(), c.want)
+	}
+}
+
+// TestFollowSettles: how long it was waited for something else, which ended, is not said of what a follower found.
+func TestFollowSettles(t *testing.T) {
+	rec := &recorder{name: t.Name()}
+	held := []uint64{}
+	looks := 0
+	winding := &probe{"worker", func() ([]uint64, error) {
+		if looks++; looks > 3 {
+			return nil, nil
+		}
+		return held, nil
+	}, func(uint64) (leakcheck.Leak, bool) { return leakcheck.Leak{Summary: "worker was not returned"}, true }}
+	o := leakcheck.Follow("Budget", func(leakcheck.Followed) (func() []leakcheck.Leak, error) {
+		return func() []leakcheck.Leak { return []leakcheck.Leak{{Kind: "budget", Summary: "too much of it"}} }, nil
+	})
+	done := leakcheck.Verify(rec, leakcheck.Instead(winding), o)
+	held = append(held, 1)
+	done()
+	assert.Greater(t, looks, 3, "it was waited")
+	assert.Contains(t, rec.errors(), "too much of it")
+	assert.NotContains(t, rec.errors(), "still so after")
+}

@@ -6,6 +6,7 @@ import (
 	"unsafe"
 
 	"github.com/leakgate/leakgate/internal/label"
+	"github.com/leakgate/leakgate/internal/lease"
 	"github.com/leakgate/leakgate/internal/report"
 )
 
@@ -13,74 +14,143 @@ import (
 // start, also when it does not call Verify. The testing package has no hook for that: the functions are replaced in the
 // lists of the *testing.M, whose fields are found by name and type. When they are not what they were in Go 1.25 to 1.27,
 // nothing is done, and tests are named by what their stacks tell.
-func labelTests(m any) {
+//
+// It says whether it found the tests, so that it sees each that runs.
+func labelTests(m any) bool {
 	tm, ok := m.(*testing.M)
 	if !ok {
-		return
+		return false
 	}
-	each(tm, "tests", func(x *testing.InternalTest) {
+	found := each(tm, "tests", func(x *testing.InternalTest) {
 		if f := x.F; f != nil {
 			x.F = func(t *testing.T) {
-				watchTest(t)
+				run := watchTest(t)
 				f(t)
+				run.hasReturned()
 			}
 		}
 	})
 	each(tm, "benchmarks", func(x *testing.InternalBenchmark) {
 		if f := x.F; f != nil {
 			x.F = func(b *testing.B) {
-				defer mark(b.Name())()
+				id, restore := mark(b.Name())
+				defer restore()
+				run := follow(b, id)
 				f(b)
+				run.hasReturned()
 			}
 		}
 	})
 	each(tm, "fuzzTargets", func(x *testing.InternalFuzzTarget) {
 		if f := x.Fn; f != nil {
 			x.Fn = func(t *testing.F) {
-				mark(t.Name())
+				id, _ := mark(t.Name())
+				run := follow(t, id)
 				f(t)
+				run.hasReturned()
 			}
 		}
 	})
 	each(tm, "examples", func(x *testing.InternalExample) {
 		if f, name := x.F, x.Name; f != nil {
 			x.F = func() {
-				defer mark(name)()
+				id, restore := mark(name)
+				defer restore()
+				defer followExample(name, id)()
 				f()
 			}
 		}
 	})
+	return found
 }
 
-// each calls f with every element of the field, a slice of T.
-func each[T any](m *testing.M, field string, f func(*T)) {
+// each calls f with every element of the field, a slice of T, and says whether there is such a field.
+func each[T any](m *testing.M, field string, f func(*T)) bool {
 	v := reflect.ValueOf(m).Elem().FieldByName(field)
 	if !v.IsValid() || v.Type() != reflect.TypeFor[[]T]() {
-		return
+		return false
 	}
 	list := *(*[]T)(unsafe.Pointer(v.UnsafeAddr()))
 	for i := range list {
 		f(&list[i])
 	}
+	return true
+}
+
+// follow has a test that Main runs written down, and ends that when its cleanups have run; nil when nobody wants to know.
+func follow(t interface {
+	TB
+	Cleanup(func())
+}, id label.ID) *testRun {
+	noteInputs()
+	if !watchesRuns() {
+		return nil
+	}
+	lease.Live.Watch(id)
+	run := beginRun(t, t.Name(), id, nil)
+	t.Cleanup(func() { // the first to be registered is the last to run
+		t.Helper()
+		run.count()
+		lease.Live.Unwatch(id)
+		run.end(!run.returned)
+	})
+	return run
+}
+
+// exampleT stands for an example, which has no T.
+type exampleT struct{ name string }
+
+func (t exampleT) Helper()               {}
+func (t exampleT) Name() string          { return t.name }
+func (t exampleT) Errorf(string, ...any) {}
+func (t exampleT) Logf(string, ...any)   {}
+func (t exampleT) Failed() bool          { return false }
+
+// followExample is follow for an example.
+func followExample(name string, id label.ID) (end func()) {
+	noteInputs()
+	if !watchesRuns() {
+		return func() {}
+	}
+	lease.Live.Watch(id)
+	run := beginRun(exampleT{name}, name, id, nil)
+	return func() {
+		run.count()
+		lease.Live.Unwatch(id)
+		run.end(false)
+	}
+}
+
+func (r *testRun) hasReturned() {
+	if r != nil {
+		r.returned = true
+	}
 }
 
 // mark labels the calling goroutine for a test. The test's goroutine ends with it, so that the label need not be taken off.
-func mark(name string) (restore func()) {
-	id := label.NewID()
+func mark(name string) (id label.ID, restore func()) {
+	id = label.NewID()
 	registry.mu.Lock()
 	registry.tops[name] = true
 	registry.mu.Unlock()
 	registry.runsOn(id)
-	return label.Mark(id, name)
+	return id, label.Mark(id, name)
 }
 
 // watchTest labels a test, and notes which sockets and child processes first showed while it ran alone.
-func watchTest(t *testing.T) {
-	mark(t.Name())
+func watchTest(t *testing.T) *testRun {
+	if registry.parallelEnded.Swap(false) {
+		// With -count or -cpu a test that runs alone follows parallel ones. What is leased now is not its own, and nobody
+		// knows whose: none of those ran alone. No parallel test runs at this moment.
+		registry.leasedNow(goroutines.leased(), "")
+	}
+	id, _ := mark(t.Name())
+	run := follow(t, id)
 	open, err := sockets.keys()
 	kids, kidsErr := children.keys()
-	t.Cleanup(func() { // the first to be registered is the last to run
+	t.Cleanup(func() { // after those of the test
 		if parallel, known := isParallel(t); parallel || !known {
+			registry.parallelEnded.Store(true)
 			return
 		}
 		registry.leasedNow(goroutines.leased(), t.Name())
@@ -97,4 +167,5 @@ func watchTest(t *testing.T) {
 			}
 		}
 	})
+	return run
 }

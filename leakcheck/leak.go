@@ -62,6 +62,10 @@ type Leak struct {
 	// Note says that nothing is held now, so that it is told but does not fail a test by itself.
 	Note bool
 
+	// Example says that Site is one place of several and no more to blame than the others, as where a limit was passed by all
+	// of them together. It is read of what a Follow gives; of a Limit it is always so.
+	Example bool
+
 	// What matchers look at beyond the above.
 	all       []callsite.Frame
 	createdBy string

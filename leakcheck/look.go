@@ -99,6 +99,9 @@ var toldBy = map[string][]Kind{
 	string(HTTPConn): {HTTPResponse},
 	string(SQLConn):  {SQLRows, SQLTx, SQLConn},
 	string(SQLStmt):  {SQLStmt},
+	string(PgxConn):  {PgxConn, PgxRows, SQLRows, SQLTx, SQLConn}, // database/sql may stand above a pgx pool
+	string(PgxRows):  {PgxRows},
+	"pgx-single":     {PgxConn}, // connections that no pool has opened
 }
 
 // leaser is a probe of this module whose resources are tracked leases: the check explains them with all it knows.
@@ -180,9 +183,9 @@ func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.
 		if w.scenario != nil && ofMockserver(f) {
 			continue // nothing is explained by it: whose its connections are is known
 		}
-		b := others
-		if w.lists(Goroutine) {
-			b = w.blameGoroutine(f, unknown)
+		b := w.blameGoroutine(f, unknown)
+		if !w.lists(Goroutine) { // it explains, and is not reported
+			b.Other, b.Sure = true, false
 		}
 		in.Goroutines = append(in.Goroutines, fold.Goroutine{Goroutine: f.Goroutine, Role: f.role, Blame: b, Older: f.older})
 	}

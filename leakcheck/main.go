@@ -6,6 +6,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/leakgate/leakgate/fragment"
+	"github.com/leakgate/leakgate/internal/baseline"
 	"github.com/leakgate/leakgate/internal/report"
 )
 
@@ -15,7 +17,8 @@ import (
 //
 // It gives m.Run's exit code, or 1 when the tests passed and something is held that was not before. Each leak is printed
 // with the test that made it where that is known, also for tests that do not call Verify; what a test's own Verify reported
-// is not repeated. When tests failed, one line says what they left. Ignores that matched nothing in a whole run are listed;
+// is not repeated. When tests failed, one line says what they left; where there is a report or a baseline, and tests failed for
+// leaks alone, what they left is judged all the same, so that one run shows all. Ignores that matched nothing in a whole run are listed;
 // go test shows that with -v, or when the package fails.
 //
 // Main's Ignore and Goleak options hold for every Verify of the package too; its other options are its own. Bodies that hold
@@ -36,14 +39,33 @@ func Main(m interface{ Run() int }, opts ...Option) int {
 		return m.Run()
 	}
 	cfg := newConfig(opts)
+	cfg.main = true
+	labelsTests.Store(labelTests(m))
+	recording().start()
 	w := begin("", nil, cfg, false)
 	w.isMain = true
 	registry.mu.Lock()
 	registry.main = w
 	registry.mu.Unlock()
-	labelTests(m)
 
-	code := m.Run()
+	tests := m.Run()
+	code := w.judgeRun(tests)
+	var unused []string
+	// A test that failed by itself, or before others that -failfast left out, may not have made what is ignored.
+	if wholeRun() && (tests == 0 || onlyLeaked() && !flagSet("test.failfast")) {
+		unused = rules.unused()
+	}
+	recording().stop(tests == 0, code, unused)
+	if err := recording().problem(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = max(code, 1)
+	}
+	return code
+}
+
+// judgeRun looks at what is left when the tests have run, and gives the exit code.
+func (w *watch) judgeRun(code int) int {
+	cfg := w.cfg
 
 	registry.mu.Lock()
 	registry.main = nil
@@ -54,7 +76,11 @@ func Main(m interface{ Run() int }, opts ...Option) int {
 		fmt.Fprintln(os.Stderr, err)
 		refused++
 	}
-	if code != 0 {
+	if err := accepted().err; err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		refused++
+	}
+	if code != 0 && !onlyLeaked() {
 		w.afterFailure()
 		return code
 	}
@@ -64,11 +90,12 @@ func Main(m interface{ Run() int }, opts ...Option) int {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	if len(o.leaks) > 0 {
+	w.recordIgnored(o.ignored)
+	if o.leaks = w.rule(o.leaks, o); len(o.leaks) > 0 {
 		fmt.Fprintln(os.Stderr, w.mainText(o))
 		code = 1
 	}
-	if unused := rules.unused(); len(unused) > 0 && wholeRun() {
+	if unused := rules.unused(); len(unused) > 0 && wholeRun() && !(code != 0 && flagSet("test.failfast")) {
 		fmt.Fprintf(os.Stderr, "leakcheck: ignores that matched nothing in this run, and can go:\n  %s\n", strings.Join(unused, "\n  "))
 	}
 	if refused > 0 {
@@ -84,7 +111,7 @@ func VerifyTestMain(m interface{ Run() int }, opts ...Option) {
 
 func (w *watch) mainText(o outcome) string {
 	return report.Text{
-		Who: "leakcheck", Leaks: o.leaks, Ignored: o.ignored, Waited: o.waited, Looks: o.looks, Ages: true,
+		Who: "leakcheck", Leaks: o.leaks, Ignored: o.ignored, Waited: o.waited, Looks: o.looks, Ages: true, Accept: accept(),
 		Nobody: "not known: neither a label nor its stack names one; with t.Cleanup(leakcheck.Verify(t)) in the tests the one that leaks fails",
 	}.String()
 }
@@ -99,6 +126,7 @@ func (w *watch) afterFailure() {
 	n := 0
 	for _, l := range s.leaks {
 		n += max(l.Count, 1)
+		w.recordLeak(l, fragment.Excused, baseline.Answer{}, 0)
 	}
 	fmt.Fprintf(os.Stderr, "leakcheck: tests failed, so what is still held is not judged: %d, the first of them: %s\n", n, s.leaks[0].Summary)
 }

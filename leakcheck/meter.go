@@ -14,14 +14,23 @@ const codeLimit = "LK004"
 
 const rankLimit = 35
 
-// meter starts the counters that the limits judge by: those of the probes that count, or all tracked pools.
+// roleExample is the role of a site that is one of several.
+const roleExample = "for example at"
+
+// meter starts the counters that the limits and HighWater judge by: those of the probes that count, or all tracked pools.
 func (w *watch) meter() {
-	if len(w.cfg.limits) == 0 {
+	if len(w.cfg.limits) == 0 && len(w.cfg.high) == 0 {
 		return
 	}
 	if w.all() {
-		w.cfg.wrong("leakcheck: %s judges what one test uses: give it to Verify", w.cfg.limits[0].name)
-		w.cfg.limits = nil
+		if len(w.cfg.limits) > 0 {
+			w.cfg.wrong("leakcheck: %s judges what one test uses: give it to Verify", w.cfg.limits[0].name)
+			w.cfg.limits = nil
+		}
+		if len(w.cfg.high) > 0 && !w.cfg.main {
+			w.cfg.wrong("leakcheck.HighWater judges what one test uses: give it to Verify, or to Main for every Verify of the package")
+			w.cfg.high = nil
+		}
 		return
 	}
 	metered := make(map[*lease.Pool]bool)
@@ -78,20 +87,25 @@ func (w *watch) judge() (leaks []report.Leak) {
 					leaks = append(leaks, w.limitLeak(l.name, u, leak))
 				}
 			}
+			if leak, over := w.judgeHighWater(u); over {
+				leaks = append(leaks, w.limitLeak(highWaterName, u, leak))
+			}
 		}
 	}
 	return leaks
 }
 
 func (w *watch) limitLeak(name string, u Usage, l Leak) report.Leak {
+	what := "leases"
+	if u.Kind == HTTPConn {
+		what = "requests"
+	}
 	r := report.Leak{
 		Kind: string(l.Kind), Code: l.Code, Class: name, Test: w.name, Summary: l.Summary, Count: l.Count,
-		Site: fromFrame(l.Site), State: l.State, Holds: l.Holds, Hint: l.Hint, Rank: rankLimit, Role: "for example at",
-		Unknown: "a limit is on all of a test's requests together",
+		Site: fromFrame(l.Site), State: l.State, Holds: l.Holds, Hint: l.Hint, Rank: rankLimit, Role: roleExample,
+		Unknown: "a limit is on all of a test's " + what + " together",
 	}
-	for _, f := range l.Stack {
-		r.Stack = append(r.Stack, fromFrame(f))
-	}
+	r.Stack = callsite.User(fromFrames(l.Stack))
 	if r.Site.Func != "" || len(r.Stack) > 0 {
 		r.Unknown = ""
 	}

@@ -24,6 +24,8 @@ type config struct {
 	waitSet bool
 	rules   []*rule
 	limits  []limit
+	high    []highWater
+	main    bool // they are Main's
 	follow  []follower
 	goleak  []goleak.Option
 	openers int

@@ -31,10 +31,8 @@ func embedded(t TB) TB {
 // testing package keeps that to itself, so it is read by reflection; known is false when t is no *testing.T or the fields
 // are not what they were in Go 1.25 to 1.27.
 func isParallel(t TB) (parallel, known bool) {
-	var v reflect.Value
-	switch t := t.(type) {
+	switch t.(type) {
 	case *testing.T:
-		v = reflect.ValueOf(t).Elem().FieldByName("common")
 	case *testing.B, *testing.F:
 		return false, true // benchmarks and fuzz targets run one after the other
 	default:
@@ -43,7 +41,8 @@ func isParallel(t TB) (parallel, known bool) {
 		}
 		return false, false
 	}
-	for depth := 0; v.IsValid() && depth < 100; depth++ {
+	v, _ := commonOf(t)
+	for depth := 0; v.IsValid() && depth < maxDepth; depth++ {
 		flag, parent := v.FieldByName("isParallel"), v.FieldByName("parent")
 		if !flag.IsValid() || flag.Kind() != reflect.Bool || !parent.IsValid() || parent.Kind() != reflect.Pointer {
 			return false, false
@@ -57,4 +56,17 @@ func isParallel(t TB) (parallel, known bool) {
 		v = parent.Elem()
 	}
 	return false, false
+}
+
+// maxDepth bounds how many tests around a test are looked at.
+const maxDepth = 100
+
+// commonOf gives what testing has in common of all kinds of tests, as the lists of their fields have it.
+func commonOf(t TB) (v reflect.Value, ok bool) {
+	switch t.(type) {
+	case *testing.T, *testing.B, *testing.F:
+		v = reflect.ValueOf(t).Elem().FieldByName("common")
+		return v, v.IsValid()
+	}
+	return reflect.Value{}, false
 }

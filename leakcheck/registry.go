@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/leakgate/leakgate/internal/goroutine"
 	"github.com/leakgate/leakgate/internal/label"
@@ -22,7 +23,10 @@ type watches struct {
 	told     map[string]bool         // what is said once
 	runners  map[uint64]label.ID     // goroutines that run a test
 	first    map[report.Key]string   // the test that ran alone when the resource first showed
+	over     map[string][]string     // by pool: who reported that it is over what Main's HighWater allows
 	refused  int                     // calls that could not be reported through a test
+
+	parallelEnded atomic.Bool // a parallel test has ended since it was last looked which connections are leased
 }
 
 // waiting is a resource that was new for the tests named.
@@ -43,6 +47,10 @@ func (r *watches) addSuite(c *config) {
 	if r.main != nil {
 		c.rules = append(c.rules, r.main.cfg.rules...)
 		c.goleak = append(c.goleak, r.main.cfg.goleak...)
+		for _, h := range r.main.cfg.high {
+			h.suite = true
+			c.high = append(c.high, h)
+		}
 	}
 }
 
@@ -61,6 +69,7 @@ func (r *watches) enter(w *watch) {
 	}
 	top, _, _ := strings.Cut(w.name, "/")
 	r.tops[top] = true
+	r.forgetOver(w.name)
 	for o := range r.active {
 		if related(o.name, w.name) {
 			continue
@@ -187,7 +196,7 @@ func (r *watches) saw(k report.Key, test string) {
 const maxFirst = 1 << 14
 
 // leasedNow notes the connections whose response is held at the end of a test that ran alone: the first test after which one
-// is held is the one that holds it.
+// is held is the one that holds it. With an empty name it is of nobody in particular, and stays so.
 func (r *watches) leasedNow(ids []uint64, test string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -202,7 +211,7 @@ func (r *watches) leasedNow(ids []uint64, test string) {
 	maps.DeleteFunc(r.first, func(k report.Key, _ string) bool { return k.List == "goroutine" && !held[k] })
 }
 
-// seenIn gives the test that ran alone when the resource first showed, or "".
+// seenIn gives the test that ran alone when the resource first showed; "" for none, and for what parallel tests left.
 func (r *watches) seenIn(k report.Key) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -23,10 +23,11 @@ type scenario interface {
 	// Known says that all of these were found before, in other scenarios, after a whole wait: it need not be waited for
 	// long that they are there again.
 	Known(leaks []report.Leak) bool
-	// Found takes the root causes, in place of Errorf, and findings that hold nothing now, in place of Logf.
+	// Found takes the root causes, in place of Errorf, and findings that hold nothing now, in place of Logf. Those that fail
+	// the scenario have to be judged by the ledger before.
 	Found(report.Findings)
-	// Unattributed takes what no scenario could be blamed for.
-	Unattributed(leaks []report.Leak)
+	// Unattributed takes what no scenario could be blamed for, and has it judged if it tells it.
+	Unattributed(leaks []report.Leak, ledger report.Ledger)
 }
 
 // stable is how long what is left must not have changed, before the check gives up.

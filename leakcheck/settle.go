@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"runtime/pprof"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,11 +18,13 @@ import (
 const (
 	minLooks    = 5                     // never gives up before this many looks,
 	slowLook    = 10 * time.Millisecond // or, when a look takes longer than this,
-	minSlow     = 3                     // before this many
+	minSlow     = 3                     // before this many,
+	manyLive    = 1000                  // where there are as many goroutines to look at
 	firstPause  = time.Millisecond      // grows each time
 	growPause   = 3
 	maxPause    = 64 * time.Millisecond
-	minStable   = 100 * time.Millisecond // at least this long without a change
+	minStable   = 100 * time.Millisecond // at least this long without a change,
+	stableLooks = 2                      // and as many looks
 	knownStable = 15 * time.Millisecond  // for what is known to a sweep from other scenarios
 	bubbleLook  = 50                     // looks in a synctest bubble, where no time passes
 )
@@ -37,6 +40,7 @@ type outcome struct {
 
 // settle looks again and again until nothing is left, or what is left is blocked and does not change, or the time is up.
 func (w *watch) settle(first sight, look func() sight) outcome {
+	first = w.settleNotes(first, look)
 	o := outcome{sight: first, looks: 1}
 	if len(first.leaks) == 0 || w.cfg.wait == 0 {
 		return o
@@ -59,12 +63,13 @@ func (w *watch) settle(first sight, look func() sight) outcome {
 	held := w.holding()
 	held.look(o.leaks, start)
 	end := w.deadline(start)
-	changed, mark := start, signature(o.leaks)
-	pause, least := firstPause, minLooks
+	changed, mark, same := start, signature(o.leaks), 0
+	pause, rest, least := firstPause, firstPause, minLooks
 	for {
 		now := time.Now()
 		stable := w.stable(o.leaks)
-		calm := !w.mayEnd(o.leaks) && now.Sub(changed) >= stable
+		// On a busy machine time passes in which nothing of this process runs: it is looked as well, and not waited alone.
+		calm := !w.mayEnd(o.leaks) && now.Sub(changed) >= stable && same >= stableLooks
 		if o.looks >= least && (calm || !now.Before(end)) {
 			break
 		}
@@ -73,7 +78,7 @@ func (w *watch) settle(first sight, look func() sight) outcome {
 			sleep = left
 		}
 		if left := stable - now.Sub(changed); !w.mayEnd(o.leaks) && left < sleep {
-			sleep = max(left, firstPause)
+			sleep = max(left, rest)
 		}
 		time.Sleep(sleep)
 		pause = min(pause*growPause, maxPause)
@@ -85,11 +90,15 @@ func (w *watch) settle(first sight, look func() sight) outcome {
 		if len(o.leaks) == 0 {
 			break
 		}
-		if cost := time.Since(began); cost > slowLook { // thousands of goroutines: looking must not be all that it does
-			pause, least = max(pause, cost), minSlow
+		if cost := time.Since(began); cost > slowLook { // looking must not be all that it does
+			pause, rest = max(pause, cost), min(cost, maxPause)
+			if runtime.NumGoroutine() >= manyLive {
+				least = minSlow
+			}
 		}
+		same++
 		if s := signature(o.leaks); s != mark {
-			changed, mark = time.Now(), s
+			changed, mark, same = time.Now(), s, 0
 		}
 	}
 	o.waited = time.Since(start)
@@ -98,6 +107,31 @@ func (w *watch) settle(first sight, look func() sight) outcome {
 		o.gone = goneSince(first, o.sight)
 	}
 	return o
+}
+
+// noteLooks is how often it is looked again whether a socket that is only told of closes: for 13 ms at most.
+const noteLooks = 3
+
+// settleNotes gives sockets that would only be told of a moment to close, where nothing else is waited for. A driver cancels
+// a query on a connection of its own, which the server closes.
+func (w *watch) settleNotes(s sight, look func() sight) sight {
+	if w.cfg.wait == 0 || w.scenario != nil || goroutines.me().Bubble != 0 {
+		return s
+	}
+	pause := firstPause
+	for i := 0; i < noteLooks && len(s.leaks) == 0 && hasNewSocket(s.notes); i++ {
+		time.Sleep(pause)
+		pause *= growPause
+		s = look()
+	}
+	return s
+}
+
+// hasNewSocket says whether there is a socket among the notes that nobody was told of.
+func hasNewSocket(notes []report.Leak) bool {
+	return slices.ContainsFunc(notes, func(l report.Leak) bool {
+		return l.Kind == string(Socket) && len(l.Keys) > 0 && !registry.isReported(told(l.Keys[:1])[0])
+	})
 }
 
 func hasKind(leaks []report.Leak, k Kind) bool {

@@ -50,8 +50,10 @@ var suiteDir string
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if suiteDir != "" {
-		_ = os.RemoveAll(suiteDir)
+	for _, dir := range []string{suiteDir, shopDir} {
+		if dir != "" {
+			_ = os.RemoveAll(dir)
+		}
 	}
 	os.Exit(code)
 }
@@ -63,7 +65,8 @@ func run(t *testing.T, main string, args ...string) (out string, passed bool) {
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, bin, args...)
+	// Tests that wait for each other need to run together, also where there is one processor.
+	cmd := exec.CommandContext(ctx, bin, append([]string{"-test.parallel=8"}, args...)...)
 	cmd.Dir = filepath.Join("testdata", "suite")
 	cmd.Env = append(os.Environ(), "SUITE_MAIN="+main)
 	text, err := cmd.CombinedOutput()
@@ -146,6 +149,15 @@ func TestCount(t *testing.T) {
 	assert.False(t, passed)
 	assert.Len(t, reports.FindAllString(out, -1), 3, out)
 	assert.Equal(t, 3, strings.Count(out, "leakcheck: 1 leak: goroutine suite.blocked has not ended\n"), out)
+}
+
+// TestCountAfterParallel: what a parallel test has left is not blamed on the test that runs alone in the next round.
+func TestCountAfterParallel(t *testing.T) {
+	out, passed := run(t, "main", "-test.run=AmongParallel", "-test.count=3")
+	assert.False(t, passed)
+	assert.Contains(t, out, "leakcheck: 3 leaks: response body of an HTTP/1 request was never closed (×3)\n")
+	assert.Contains(t, out, "LK001 http-response ×3\n    test        not known")
+	assert.NotContains(t, out, "by TestAloneAmongParallel")
 }
 
 func TestBenchmarks(t *testing.T) {

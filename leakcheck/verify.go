@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/leakgate/leakgate/fragment"
+	"github.com/leakgate/leakgate/internal/baseline"
 	"github.com/leakgate/leakgate/internal/report"
 )
 
@@ -36,10 +38,15 @@ func Verify(t TB, opts ...Option) func() {
 	t.Helper()
 	cfg := newConfig(opts)
 	registry.addSuite(cfg)
+	noteInputs()
 	w := begin(t.Name(), t, cfg, true)
-	if err := cfg.err(); err != nil {
-		w.erred = !t.Failed()
-		w.errorf("%v", err)
+	w.join()
+	for _, err := range []error{cfg.err(), accepted().err, recording().problem()} {
+		if err != nil {
+			w.erred = w.erred || !t.Failed()
+			w.failsByItself()
+			w.errorf("%v", err)
+		}
 	}
 	var done atomic.Bool // not a sync.Once, whose frames would hide the user's line
 	check := func() {
@@ -51,6 +58,9 @@ func Verify(t TB, opts ...Option) func() {
 	if c, ok := t.(interface{ Cleanup(func()) }); ok {
 		// It runs after the caller's own t.Cleanup, and does nothing then. It is there for those who forgot theirs: a check
 		// that never ends would also keep the others from knowing that they were the last.
+		if w.owns() {
+			c.Cleanup(w.endRun)
+		}
 		c.Cleanup(check)
 	}
 	return check
@@ -83,6 +93,7 @@ func (w *watch) verify() {
 		w.judgeAndReport(s)
 	}
 	w.flushPending()
+	w.annotate()
 }
 
 // judgeAndReport waits for what is winding down, and fails the test for what is left.
@@ -92,6 +103,8 @@ func (w *watch) judgeAndReport(s sight) {
 	o := w.settle(s, w.lookSure)
 	if len(o.leaks) > 0 {
 		w.prove(&o)
+	} else {
+		o.waited, o.looks = 0, 0 // what it was waited for has ended; what follows is no matter of waiting
 	}
 	o.leaks = report.Finish(slices.Concat(o.leaks, w.judge(), w.endFollowers()))
 	w.postpone(o.unknown)
@@ -103,15 +116,20 @@ func (w *watch) judgeAndReport(s sight) {
 		w.logNotes(o)
 	}
 	for _, err := range o.errs {
+		w.failsByItself()
 		w.errorf("%v", err)
 	}
+	w.recordIgnored(o.ignored)
 	if w.scenario != nil {
-		w.scenario.Found(report.Findings{Leaks: o.leaks, Notes: o.notes, Ended: o.ended, Waited: o.waited, Looks: o.looks})
+		w.scenario.Found(report.Findings{
+			Leaks: o.leaks, Notes: o.notes, Ended: o.ended, Waited: o.waited, Looks: o.looks, Ledger: &scenarioLedger{w, o},
+		})
 		return
 	}
-	if len(o.leaks) > 0 {
+	if fail := w.rule(o.leaks, o); len(fail) > 0 {
+		w.failsByLeaks()
 		w.errorf("%s", report.Text{
-			Who: "leakcheck", Scope: w.name, Leaks: o.leaks, Ignored: o.ignored, Waited: o.waited, Looks: o.looks, Ages: true,
+			Who: "leakcheck", Scope: w.name, Leaks: fail, Ignored: o.ignored, Waited: o.waited, Looks: o.looks, Ages: true, Accept: accept(),
 		})
 		return
 	}
@@ -125,31 +143,43 @@ func (w *watch) judgeAndReport(s sight) {
 func (w *watch) errorf(format string, args ...any) {
 	w.t.Helper()
 	w.reporting = true
+	failWith(w.t, format, args...)
+	w.reporting = false
+}
+
+// failWith fails a test as errorf does.
+func failWith(t TB, format string, args ...any) {
+	t.Helper()
 	defer func() {
 		p := recover()
 		if p == nil {
-			w.reporting = false
 			return
 		}
 		if text, ok := p.(string); ok && strings.Contains(text, "has completed") {
-			w.reporting = false
 			refuse(fmt.Sprintf(format, args...))
 			return
 		}
 		panic(p)
 	}()
-	w.t.Errorf(format, args...)
+	t.Errorf(format, args...)
 }
 
 // panicking says whether the cleanup that it is called from runs because the test panicked: the testing package marks
 // such a test as failed only later.
-func panicking() bool {
+func panicking() bool { return endedBy("runtime.gopanic") }
+
+// exiting says whether it runs because the test's function did not return: it panicked, or called runtime.Goexit, as FailNow
+// and SkipNow do.
+func exiting() bool { return endedBy("runtime.gopanic", "runtime.Goexit") }
+
+// endedBy looks for one of the functions in what the test's goroutine runs.
+func endedBy(functions ...string) bool {
 	var pcs [64]uintptr
 	it := runtime.CallersFrames(pcs[:runtime.Callers(1, pcs[:])])
 	for {
 		f, more := it.Next()
 		switch {
-		case f.Function == "runtime.gopanic":
+		case slices.Contains(functions, f.Function):
 			return true
 		case f.Function == "testing.tRunner" || !more:
 			return false
@@ -168,6 +198,7 @@ func (w *watch) excuse(s sight) {
 	for _, l := range s.leaks {
 		registry.claim(l.Keys)
 		names = append(names, l.Summary)
+		w.recordLeak(l, fragment.Excused, baseline.Answer{}, 0)
 	}
 	more := ""
 	if len(names) > 3 {
@@ -183,6 +214,7 @@ func (w *watch) logNotes(o outcome) {
 	for _, l := range o.notes {
 		if registry.claim(told(l.Keys)) {
 			w.t.Logf("%s", report.Text{Who: "leakcheck", Scope: w.name, Leaks: []report.Leak{l}})
+			w.recordLeak(l, fragment.Noted, baseline.Answer{}, 0)
 		}
 	}
 	if len(o.gone) > 0 {
@@ -214,19 +246,25 @@ func (w *watch) flushPending() {
 		registry.claim(l.Keys)
 	}
 	for _, err := range o.errs {
+		w.failsByItself()
 		w.errorf("%v", err)
 	}
 	if len(o.leaks) == 0 {
 		return
 	}
 	if w.scenario != nil {
-		w.scenario.Unattributed(o.leaks)
+		w.scenario.Unattributed(o.leaks, &scenarioLedger{w, o})
 		return
 	}
+	fail := w.rule(o.leaks, o)
+	if len(fail) == 0 {
+		return
+	}
+	w.failsByLeaks()
 	w.errorf("%s", report.Text{
-		Who: "leakcheck", Leaks: o.leaks,
+		Who: "leakcheck", Leaks: fail,
 		Preface: "not attributed to one test, reported by the last that ran: " + w.name,
-		Waited:  o.waited, Looks: o.looks, Ages: true,
+		Waited:  o.waited, Looks: o.looks, Ages: true, Accept: accept(),
 	})
 }
 

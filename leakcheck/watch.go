@@ -8,6 +8,7 @@ import (
 
 	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/lease"
+	"github.com/leakgate/leakgate/internal/roundtrip"
 	"github.com/leakgate/leakgate/internal/socket"
 )
 
@@ -26,11 +27,13 @@ type watch struct {
 	reporting bool   // t.Errorf runs
 	erred     bool   // what made the test fail is an error of the check's own
 
-	base   baseline
+	base   heldBefore
 	probes []*probeState
 	meters []func() []Usage
 	ends   []ending // of what follows the test
 	goleak *goleakFilter
+	run    *testRun // nil when nobody wants to know
+	ruled  *ruled   // nil until there is something
 
 	// Who else ran. Guarded by registry.mu.
 	met      []string // names of watches that overlapped, not more than maxMet
@@ -40,8 +43,8 @@ type watch struct {
 // maxMet bounds how many names of overlapping tests one watch keeps.
 const maxMet = 32
 
-// baseline is what was held when the watch began.
-type baseline struct {
+// heldBefore is what was held when the watch began.
+type heldBefore struct {
 	goroutines goroutineBase
 	sockets    []uint64 // sorted
 	children   []uint64 // sorted
@@ -71,7 +74,7 @@ func begin(name string, t TB, cfg *config, mark bool) *watch {
 	registry.enter(w)
 	lease.Live.Watch(w.id)
 	if !cfg.instead {
-		coverDefaultTransport()
+		roundtrip.CoverDefault()
 	}
 	w.base.leases = lease.Live.LastID()
 	if w.lists(Socket) {
@@ -143,9 +146,15 @@ func (w *watch) lists(k Kind) bool {
 func (w *watch) end() {
 	w.endFollowers()
 	registry.leave(w)
+	if w.owns() {
+		w.run.count()
+	}
 	lease.Live.Unwatch(w.id)
 	if w.unmark != nil {
 		w.unmark()
+	}
+	if _, ok := w.t.(interface{ Cleanup(func()) }); !ok && w.owns() {
+		w.endRun()
 	}
 }
 

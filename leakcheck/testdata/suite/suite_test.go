@@ -370,6 +370,20 @@ func TestContextEnds(t *testing.T) {
 	}
 }
 
+// TestAloneAmongParallel comes before a parallel test, and with -count after it too.
+func TestAloneAmongParallel(t *testing.T) { t.Cleanup(leakcheck.Verify(t)) }
+
+func TestAmongParallelLeaks(t *testing.T) {
+	t.Parallel()
+	t.Cleanup(leakcheck.Verify(t))
+	url := server(t)
+	resp, err := (&http.Client{Transport: &http.Transport{}}).Get(url) // no lease tells whose it is
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.StatusCode
+}
+
 func TestServerUnverified(*testing.T) { httptest.NewServer(http.NotFoundHandler()) }
 
 func TestWaitsAsAsked(t *testing.T) {
