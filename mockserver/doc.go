@@ -192,6 +192,7 @@
 //	GarbageStatus      a status line without a number                      malformed HTTP status code
 //	HugeHeader         a header of 11 MiB                                  exceeded 10485760 bytes
 //	Flood1xx(n)        n times 103 before the reply                        the reply, or an error at 10 MiB
+//	SwitchingProtocols a 101 that nobody asked for                         a 101, whose body only Close gives back
 //	MalformedChunk     a 200, and a chunk that is none                     unexpected EOF from Read
 //	TruncateAfter(n)   the end of the connection after n bytes of body     unexpected EOF from Read
 //	ResetAfter(n)      a reset after n bytes of body                       ECONNRESET from Read

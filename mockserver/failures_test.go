@@ -1,11 +1,7 @@
 package mockserver
 
 import (
-	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 
@@ -13,12 +9,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-var update = flag.Bool("update", false, "write testdata/failures.txt")
-
 // TestFailures compares every message that a test can be failed with. Read testdata/failures.txt as a user would.
 func TestFailures(t *testing.T) {
-	request := func(method, path string, stubs ...string) func(TB) {
-		return func(ft TB) {
+	request := func(method, path string, stubs ...string) func(*fakeT) {
+		return func(ft *fakeT) {
 			srv := New(ft, AllowUnused())
 			for _, s := range stubs {
 				method, path, _ := strings.Cut(s, " ")
@@ -27,17 +21,17 @@ func TestFailures(t *testing.T) {
 			body := raw(t, srv, method+" "+path+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
 			if method != "HEAD" {
 				_, text, _ := strings.Cut(body, "\r\n\r\n")
-				got := ft.(*fakeT).failures()
+				got := ft.failures()
 				require.NotEmpty(t, got)
 				assert.Equal(t, got[len(got)-1]+"\n", text, "the client is told the same")
 			}
 		}
 	}
-	on := func(method, path string) func(TB) {
-		return func(ft TB) { New(ft).On(method, path) }
+	on := func(method, path string) func(*fakeT) {
+		return func(ft *fakeT) { New(ft).On(method, path) }
 	}
-	reply := func(r Reply) func(TB) {
-		return func(ft TB) {
+	reply := func(r Reply) func(*fakeT) {
+		return func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("GET", "/x").Reply(r)
 			got := raw(t, srv, get("/x"))
@@ -50,11 +44,7 @@ func TestFailures(t *testing.T) {
 		many = append(many, fmt.Sprintf("GET /stub/%d", i))
 	}
 
-	var out strings.Builder
-	for _, c := range []struct {
-		name, why string // why the case is worth its place
-		run       func(TB)
-	}{
+	cases := []failure{
 		{"another path", "a typo in the path is the usual cause", request("POST", "/sessions", "POST /session", "GET /users/{id}")},
 		{"another method", "the path is right", request("DELETE", "/users/7", "GET /users", "GET /users/{id}")},
 		{"path and method", "both are told", request("POST", "/session", "GET /sessions")},
@@ -73,30 +63,30 @@ func TestFailures(t *testing.T) {
 		{"no stubs", "New and nothing else", request("GET", "/x?page=2")},
 		{"many stubs", "the list is cut", request("GET", "/stubs", many...)},
 		{"long path", "a line stays readable", request("GET", "/"+strings.Repeat("long", 100), "GET /x")},
-		{"no reply", "On without Reply", func(ft TB) {
+		{"no reply", "On without Reply", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("GET", "/x")
 			raw(t, srv, get("/x"))
 			raw(t, srv, get("/x"))
 		}},
-		{"Reply without replies", "a slice that was empty, perhaps", func(ft TB) { New(ft).On("GET", "/x").Reply() }},
+		{"Reply without replies", "a slice that was empty, perhaps", func(ft *fakeT) { New(ft).On("GET", "/x").Reply() }},
 
-		{"same stub", "both places are told", func(ft TB) {
+		{"same stub", "both places are told", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("GET", "/x")
 			srv.On("GET", "/x")
 		}},
-		{"same stub with other names", "names of wildcards do not tell patterns apart", func(ft TB) {
+		{"same stub with other names", "names of wildcards do not tell patterns apart", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("GET", "/x/{id}")
 			srv.On("GET", "/x/{name}")
 		}},
-		{"overlap", "ServeMux panics here", func(ft TB) {
+		{"overlap", "ServeMux panics here", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("GET", "/{a}/x")
 			srv.On("GET", "/x/{b}")
 		}},
-		{"overlap of method and path", "one is more specific in its method, the other in its path", func(ft TB) {
+		{"overlap of method and path", "one is more specific in its method, the other in its path", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("", "/x")
 			srv.On("GET", "/{a}")
@@ -127,35 +117,6 @@ func TestFailures(t *testing.T) {
 		{"bad header name", "no client could read it", reply(ALB(403).Header("a b", "1"))},
 		{"bad header value", "a header must not add another", reply(ALB(403).Framing(Chunked).Header("a", "1\r\nb: 2"))},
 		{"unknown framing", "the first thing that is wrong is told", reply(Status(200).Framing(9).Header("", ""))},
-	} {
-		ft := &fakeT{}
-		c.run(ft)
-		ft.end()
-		fmt.Fprintf(&out, "== %s", c.name)
-		if c.why != "" {
-			fmt.Fprintf(&out, " (%s)", c.why)
-		}
-		out.WriteString("\n")
-		require.NotEmpty(t, ft.failures(), c.name)
-		for _, e := range ft.failures() {
-			out.WriteString(e + "\n")
-		}
-		for _, l := range ft.logged() {
-			out.WriteString("log: " + l + "\n")
-		}
-		out.WriteString("\n")
 	}
-
-	got := regexp.MustCompile(`failures_test\.go:\d+`).ReplaceAllString(out.String(), "failures_test.go:1")
-	file := filepath.Join("testdata", "failures.txt")
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	wantLines, gotLines := strings.Split(strings.ReplaceAll(string(want), "\r\n", "\n"), "\n"), strings.Split(got, "\n")
-	for i := range min(len(wantLines), len(gotLines)) {
-		require.Equal(t, wantLines[i], gotLines[i], "%s:%d: run with -update, and read the difference", file, i+1)
-	}
-	require.Equal(t, len(wantLines), len(gotLines), "lines of %s: run with -update, and read the difference", file)
+	compareFailures(t, "failures.txt", cases)
 }

@@ -15,8 +15,10 @@ import (
 
 // Handler is a reply that h writes. h gets the request as from net/http's server, with its whole body, up to 64 MiB, and
 // the path values of the stub's pattern: req.PathValue("id"). Its context ends when the client goes or the server closes.
-// The writer is an http.Flusher and http.Hijacker, and works with http.ResponseController. Framing is net/http's: what is
-// under 2 KiB and not flushed has a Content-Length, the rest is chunked.
+// The writer is an http.Flusher and http.Hijacker, and works with http.ResponseController. Framing is net/http's: up to
+// 2 KiB that are not flushed have a Content-Length, the rest is chunked, and Transfer-Encoding: identity asks for a body
+// that ends with the connection. Two things differ: an informational response (1xx) is not sent to an HTTP/1.0 client, and
+// after a 101 without Hijack the connection is closed.
 //
 // A panic in h fails the test and closes the connection without the rest of the reply; http.ErrAbortHandler only closes
 // it. A connection that h hijacks is h's to close. The server closes it too when it is closed, and Conns has it as

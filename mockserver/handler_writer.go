@@ -129,20 +129,34 @@ func (w *handlerWriter) sendHead(last bool) {
 	h := w.sent
 	to := w.wire.to
 	var length, contentType, connection string
-	if last && w.length < 0 && !w.bodyless() && !w.hasTrailers() && (to.method != "HEAD" || len(w.held) > 0) {
+	coding := h.Get("Transfer-Encoding") // the handler's own word: "identity" asks for a body that ends with the connection
+	h.Del("Transfer-Encoding")
+	switch {
+	case w.bodyless():
+		h.Del("Content-Length")
+		if w.code == 304 {
+			h.Del("Content-Type")
+		}
+	case w.length >= 0 && coding != "" && coding != "identity":
+		h.Del("Content-Length")
+		w.length = -1
+	}
+	if last && w.length < 0 && coding == "" && !w.bodyless() && !w.hasTrailers() && (to.method != "HEAD" || len(w.held) > 0) {
 		w.length = w.written
 		length = strconv.FormatInt(w.written, 10)
 	}
-	if _, ok := h["Content-Type"]; !ok && len(w.held) > 0 && h.Get("Content-Encoding") == "" {
+	if _, ok := h["Content-Type"]; !ok && len(w.held) > 0 && coding == "" && h.Get("Content-Encoding") == "" {
 		contentType = http.DetectContentType(w.held)
 	}
 	w.close = to.close || strings.EqualFold(h.Get("Connection"), "close")
-	h.Del("Transfer-Encoding")
 	if w.length < 0 && !w.bodyless() {
 		switch {
 		case to.http10:
 			w.close = true
-		case to.method != "HEAD":
+		case to.method == "HEAD":
+		case coding == "identity":
+			w.close = true
+		default:
 			w.chunked = true
 		}
 	}
@@ -209,7 +223,7 @@ func (w *handlerWriter) hasTrailers() bool {
 	if len(w.sent["Trailer"]) > 0 {
 		return true
 	}
-	for name := range w.header {
+	for name := range w.sent { // what came after the status is too late, as in net/http
 		if strings.HasPrefix(name, http.TrailerPrefix) {
 			return true
 		}

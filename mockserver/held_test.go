@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path"
 	"path/filepath"
 	"regexp"
@@ -146,7 +145,7 @@ func TestHeldReports(t *testing.T) {
 			fmt.Fprint(nc, "GET /json HT")
 			eventually(t, func() bool { cs := srv.Conns(); return len(cs) == 1 && cs[0].State == ConnActive })
 		}, 1},
-		{"half of the next request", "", func(t *testing.T, srv *Server, c *http.Client) {
+		{"half of the next request", "the server waits for the rest", func(t *testing.T, srv *Server, c *http.Client) {
 			nc := dial(t, srv)
 			fmt.Fprint(nc, get("/json")+"GET /json HT")
 			eventually(t, func() bool {
@@ -188,13 +187,7 @@ func compareHeld(t *testing.T, name, got string) {
 	} {
 		got = regexp.MustCompile(v.expr).ReplaceAllString(got, v.to)
 	}
-	file := filepath.Join("testdata", name)
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, strings.ReplaceAll(string(want), "\r\n", "\n"), got, "run with -update, and read the difference")
+	golden(t, filepath.Join("testdata", name), got)
 }
 
 // The entry of a tracked client has the line.
@@ -319,7 +312,7 @@ func TestSuspects(t *testing.T) {
 			read(newClient(t), "GET", srv.URL+"/json", "")
 		}, 1},
 
-		{"closed", "", nil, func(t *testing.T, srv *Server, c *http.Client) {
+		{"closed", "nothing is held any more", nil, func(t *testing.T, srv *Server, c *http.Client) {
 			for range 3 {
 				read(c, "GET", srv.URL+"/json", "")
 				late(srv)

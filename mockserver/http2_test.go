@@ -131,22 +131,6 @@ func TestHTTP2Wire(t *testing.T) {
 	golden(t, filepath.Join("testdata", "http2.txt"), out.String())
 }
 
-// golden compares with a file.
-func golden(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o666))
-	}
-	b, err := os.ReadFile(file)
-	require.NoError(t, err)
-	want := strings.Split(strings.ReplaceAll(string(b), "\r\n", "\n"), "\n")
-	lines := strings.Split(got, "\n")
-	for i := range min(len(want), len(lines)) {
-		require.Equal(t, want[i], lines[i], "%s:%d: run with -update, and read the difference", file, i+1)
-	}
-	require.Equal(t, len(want), len(lines), "lines of %s: run with -update, and read the difference", file)
-}
-
 func TestHTTP2Requests(t *testing.T) {
 	t.Parallel()
 	ft := &fakeT{}

@@ -15,8 +15,8 @@ import (
 // TestLoadFailures compares every message about stub files. Read testdata/load.txt as a user would.
 func TestLoadFailures(t *testing.T) {
 	// load gives the fields of one mapping, each in a file of its own when there are several.
-	load := func(mappings ...string) func(TB) {
-		return func(ft TB) {
+	load := func(mappings ...string) func(*fakeT) {
+		return func(ft *fakeT) {
 			files := map[string]string{"__files/ok.txt": "x"}
 			for i, text := range mappings {
 				files[fmt.Sprintf("mappings/%c.json", 'a'+i)] = text
@@ -24,27 +24,23 @@ func TestLoadFailures(t *testing.T) {
 			New(ft).Load(writeTree(t, files))
 		}
 	}
-	request := func(fields string) func(TB) { return load(`{"request": {` + fields + `}}`) }
-	body := func(pattern string) func(TB) { return request(`"bodyPatterns": [` + pattern + `]`) }
-	response := func(fields string) func(TB) { return load(`{"response": {` + fields + `}}`) }
-	tree := func(dir string, files map[string]string) func(TB) {
-		return func(ft TB) { New(ft).Load(filepath.Join(writeTree(t, files), dir)) }
+	request := func(fields string) func(*fakeT) { return load(`{"request": {` + fields + `}}`) }
+	body := func(pattern string) func(*fakeT) { return request(`"bodyPatterns": [` + pattern + `]`) }
+	response := func(fields string) func(*fakeT) { return load(`{"response": {` + fields + `}}`) }
+	tree := func(dir string, files map[string]string) func(*fakeT) {
+		return func(ft *fakeT) { New(ft).Load(filepath.Join(writeTree(t, files), dir)) }
 	}
-	ask := func(method, target, body string, mappings ...string) func(TB) {
-		return func(ft TB) {
+	ask := func(method, target, body string, mappings ...string) func(*fakeT) {
+		return func(ft *fakeT) {
 			srv := New(ft)
 			srv.Load(writeTree(t, map[string]string{"mappings/a.json": `{"mappings": [` + strings.Join(mappings, ",\n") + `]}`}))
-			require.Empty(t, ft.(*fakeT).failures())
+			require.Empty(t, ft.failures())
 			assert.Equal(t, 501, send(t, srv, method, target, body, "X-A: b", "Authorization: Basic c2VjcmV0"))
 		}
 	}
 
-	var out strings.Builder
-	for _, c := range []struct {
-		name, why string // why the case is worth its place
-		run       func(TB)
-	}{
-		{"no directory", "a typo, or the wrong working directory", func(ft TB) { New(ft).Load("testdata/wiermock") }},
+	cases := []failure{
+		{"no directory", "a typo, or the wrong working directory", func(ft *fakeT) { New(ft).Load("testdata/wiermock") }},
 		{"no directory at all", "an absolute path has no place that the test runs in", tree("nothing", map[string]string{"x": ""})},
 		{"a file", "not the directory", tree("a.json", map[string]string{"a.json": "{}"})},
 		{"no json", "the directory is there and empty", tree("", map[string]string{"mappings/a.txt": "{}"})},
@@ -143,7 +139,7 @@ func TestLoadFailures(t *testing.T) {
 		{"unmatched: template", "the template has no regexp to show", ask("GET", "/users/7/x", "", `{"request": {"urlPathTemplate": "/users/{id}"}}`)},
 		{"unmatched: headers", "secrets are not shown", ask("GET", "/a", "", `{"request": {"url": "/a", "headers": {"X-A": {"equalTo": "c"}, "X-B": {"matches": "b.*"}}, "basicAuth": {"username": "u", "password": "topsecret"}, "cookies": {"s": {"equalTo": "topsecret"}}, "queryParameters": {"q": {"absent": true}}}}`)},
 		{"unmatched: body", "the first difference is told", ask("POST", "/a", `{"a": {"b": [1, 2]}}`, `{"request": {"urlPath": "/a", "bodyPatterns": [{"equalToJson": {"a": {"b": [1, 3]}}}, {"matchesJsonPath": "$.a.c"}, {"matchesJsonPath": {"expression": "$.a.b[0]", "equalTo": "x"}}, {"contains": "{"}]}}`)},
-		{"unmatched: body that is too much to compare", "a comparison without an end would hold up Close; the way out is named", func(ft TB) {
+		{"unmatched: body that is too much to compare", "a comparison without an end would hold up Close; the way out is named", func(ft *fakeT) {
 			want, got := "", ""
 			for i := range 1500 {
 				want += fmt.Sprintf(`,{"a": %d, "b": "${json-unit.ignore}"}`, i)
@@ -156,24 +152,8 @@ func TestLoadFailures(t *testing.T) {
 		{"unmatched: body that is no JSON", "the client sent a form", ask("POST", "/a", `a=b`, `{"request": {"urlPath": "/a", "bodyPatterns": [{"equalToJson": {}}, {"matchesJsonPath": "$"}], "formParameters": {"a": {"equalTo": "b"}}}}`)},
 		{"unmatched: state", "nothing of the request is wrong", ask("POST", "/a", "", `{"request": {"urlPath": "/a"}, "scenarioName": "s", "requiredScenarioState": "x"}`)},
 		{"unmatched: any URL", "a stub without a URL has no path to show", ask("POST", "/a", "", `{"request": {"method": "GET"}}`)},
-	} {
-		ft := &fakeT{}
-		c.run(ft)
-		ft.end()
-		fmt.Fprintf(&out, "== %s", c.name)
-		if c.why != "" {
-			fmt.Fprintf(&out, " (%s)", c.why)
-		}
-		out.WriteString("\n")
-		require.Len(t, ft.failures(), 1, c.name)
-		out.WriteString(ft.failures()[0] + "\n")
-		for _, l := range ft.logged() {
-			out.WriteString("log: " + l + "\n")
-		}
-		out.WriteString("\n")
 	}
-
-	got := out.String()
+	got := failures(t, cases, nil)
 	for _, secret := range []string{"topsecret", "c2VjcmV0"} {
 		assert.NotContains(t, got, secret)
 	}
@@ -181,15 +161,5 @@ func TestLoadFailures(t *testing.T) {
 	got = strings.ReplaceAll(got, filepath.ToSlash(os.TempDir()), "TMP")
 	got = regexp.MustCompile(`TMP/\S*?/\d+`).ReplaceAllString(got, "tmp")
 	got = regexp.MustCompile(`(mappings\[2\]\.x: .*\n)(?:.*mappings\[\d+\]\.x: .*\n)+`).ReplaceAllString(got, "$1\t[the same, to number 49]\n")
-	file := filepath.Join("testdata", "load.txt")
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	wantLines, gotLines := strings.Split(string(want), "\n"), strings.Split(got, "\n")
-	for i := range min(len(wantLines), len(gotLines)) {
-		require.Equal(t, wantLines[i], gotLines[i], "%s:%d: run with -update, and read the difference", file, i+1)
-	}
-	require.Equal(t, len(wantLines), len(gotLines), "lines of %s: run with -update, and read the difference", file)
+	golden(t, filepath.Join("testdata", "load.txt"), got)
 }

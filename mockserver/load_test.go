@@ -503,7 +503,7 @@ func FuzzMappingTexts(f *testing.F) {
 	f.Add(`\p{Alpha}+(?i)x`, "$..a", "", "null")
 	f.Fuzz(func(t *testing.T, url, path, want, value string) {
 		if len(url)+len(path)+len(want)+len(value) > 1000 {
-			t.Skip()
+			t.Skip("too long to be worth its time")
 		}
 		one := func(op, text string) map[string]any { return map[string]any{op: text} }
 		srv := &Server{t: &bareT{}}
@@ -551,7 +551,7 @@ func FuzzMapping(f *testing.F) {
 		"chunkedDribbleDelay": {"numberOfChunks": 2, "totalDuration": 10}, "headers": {"Content-Length": ["7"]}}}`), "/a/b/c", []byte("f=x"))
 	f.Fuzz(func(t *testing.T, text []byte, target string, body []byte) {
 		if len(text) > 1<<16 {
-			t.Skip()
+			t.Skip("too long to be worth its time")
 		}
 		m := &mappingReader{file: "x.json", bodies: &bodyFiles{dir: "testdata/wiremock/__files", cache: map[string][]byte{}}}
 		srv := &Server{t: &bareT{}}

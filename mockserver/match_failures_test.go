@@ -4,9 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -33,8 +31,8 @@ func TestMatchFailures(t *testing.T) {
 		resp.Body.Close()
 	}
 	// miss sends one request to a server with one stub that does not match it.
-	miss := func(headers, target, body string, m ...Matcher) func(TB) {
-		return func(ft TB) {
+	miss := func(headers, target, body string, m ...Matcher) func(*fakeT) {
+		return func(ft *fakeT) {
 			srv := New(ft, AllowUnused())
 			srv.On("POST", "/orders", m...).Reply(Status(200))
 			send(srv, "POST", "/orders"+target, headers, body)
@@ -42,11 +40,7 @@ func TestMatchFailures(t *testing.T) {
 	}
 	long := strings.Repeat("abcdefghi ", 20)
 
-	var out strings.Builder
-	for _, c := range []struct {
-		name, why string // why the case is worth its place
-		run       func(TB)
-	}{
+	cases := []failure{
 		{"each part on a line", "what is right stands beside what is wrong", miss("Accept: text/html\n"+formType, "?page=3&dry=yes", "name=bob",
 			WithQuery("page", "2"), WithQuery("dry", "yes"), WithHeader("Accept", "application/json"), WithForm("name", "alice"))},
 		{"JSON by path", "the place that differs, not the whole body", miss("", "", `{"user":{"name":"bob","tags":["a"]},"n":1}`,
@@ -70,91 +64,91 @@ func TestMatchFailures(t *testing.T) {
 		{"Where that panics", "is not the same as false", miss("", "", "", Where("no index", func(Request) bool { panic("index out of range") }))},
 		{"secrets without a token", "the scheme is no secret, and an empty token the usual fault", miss("Authorization: Bearer ", "", "", WithHeader("Authorization", "Bearer abcd"))},
 		{"a body that is too long", "says what to do", miss("", "", strings.Repeat("x", 100_000), WithBodyContaining("y"))},
-		{"the state of a scenario", "nothing of the request is wrong", func(ft TB) {
+		{"the state of a scenario", "nothing of the request is wrong", func(ft *fakeT) {
 			srv := New(ft, AllowUnused())
 			srv.On("GET", "/cart", InState("cart", "filled")).Reply(Status(200))
 			send(srv, "GET", "/cart", "", "")
 		}},
-		{"the nearest of several", "path and method come first, then the matchers that fail", func(ft TB) {
+		{"the nearest of several", "path and method come first, then the matchers that fail", func(ft *fakeT) {
 			srv := New(ft, AllowUnused())
 			srv.On("PUT", "/orders", WithQuery("a", "1"), WithQuery("b", "2")).Reply(Status(200))
 			srv.On("POST", "/orders", WithQuery("a", "2"), WithQuery("b", "3")).Reply(Status(200))
 			srv.On("POST", "/orders", WithQuery("a", "1"), WithQuery("b", "3")).Reply(Status(200))
 			send(srv, "POST", "/orders?a=1&b=2", "", "")
 		}},
-		{"any method", "a stub without a method has none to differ in", func(ft TB) {
+		{"any method", "a stub without a method has none to differ in", func(ft *fakeT) {
 			srv := New(ft, AllowUnused())
 			srv.On("", "/orders", WithQuery("a", "1")).Reply(Status(200))
 			send(srv, "PATCH", "/order", "", "")
 		}},
 
-		{"identical stubs", "matchers in another order are the same", func(ft TB) {
+		{"identical stubs", "matchers in another order are the same", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("GET", "/x", WithQuery("a", "1"), WithQuery("b", "2")).Optional()
 			srv.On("GET", "/x", WithQuery("b", "2"), WithQuery("a", "1")).Optional()
 		}},
-		{"crossed stubs", "with the same matchers", func(ft TB) {
+		{"crossed stubs", "with the same matchers", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("GET", "/{a}/x", WithHeader("Authorization", "secret")).Optional()
 			srv.On("GET", "/x/{b}", WithHeader("Authorization", "secret")).Optional()
 		}},
-		{"a stub with a wrong matcher", "is reported once, and not as unused", func(ft TB) { New(ft).On("GET", "/x", WithQueryMatching("q", "(")) }},
+		{"a stub with a wrong matcher", "is reported once, and not as unused", func(ft *fakeT) { New(ft).On("GET", "/x", WithQueryMatching("q", "(")) }},
 
-		{"never called", "all stubs in one message", func(ft TB) {
+		{"never called", "all stubs in one message", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("GET", "/users/{id}").Reply(Status(200))
 			srv.On("POST", "/orders", WithJSONSubset(`{"id":1}`)).Reply(Status(200))
 			srv.On("GET", "/called").Reply(Status(200))
 			send(srv, "GET", "/called", "", "")
 		}},
-		{"another stub took it", "the usual reason in a server with many stubs", func(ft TB) {
+		{"another stub took it", "the usual reason in a server with many stubs", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("GET", "/users/{id}").Reply(Status(200))
 			srv.On("GET", "/users/me").Reply(Status(200))
 			send(srv, "GET", "/users/me", "", "")
 		}},
-		{"a state that never came", "the state in which the scenario ended tells why", func(ft TB) {
+		{"a state that never came", "the state in which the scenario ended tells why", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("GET", "/cart", InState("cart", "filled")).Reply(Status(200))
 			srv.SetState("cart", "full")
 		}},
-		{"called too seldom", "both numbers are told", func(ft TB) {
+		{"called too seldom", "both numbers are told", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("GET", "/x").Reply(Status(200)).Expect(3)
 			send(srv, "GET", "/x", "", "")
 		}},
-		{"called too often", "fails with the request, and is not said twice", func(ft TB) {
+		{"called too often", "fails with the request, and is not said twice", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("GET", "/x").Reply(Status(200)).Expect(1)
 			for range 3 {
 				send(srv, "GET", "/x", "", "")
 			}
 		}},
-		{"called although it must not be", "Expect(0) is how a test says never", func(ft TB) {
+		{"called although it must not be", "Expect(0) is how a test says never", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("DELETE", "/x").Reply(Status(200)).Expect(0)
 			send(srv, "DELETE", "/x", "", "")
 		}},
-		{"unused, and failed", "one line in the log, the failure is the cause", func(ft TB) {
+		{"unused, and failed", "one line in the log, the failure is the cause", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("GET", "/users").Reply(Status(200))
 			srv.On("GET", "/orders").Reply(Status(200)).Expect(2)
 			send(srv, "GET", "/user", "", "")
 		}},
-		{"many unused", "the list is cut", func(ft TB) {
+		{"many unused", "the list is cut", func(ft *fakeT) {
 			srv := New(ft)
 			for i := range 23 {
 				srv.On("GET", fmt.Sprint("/", i)).Reply(Status(200))
 			}
 		}},
-		{"Expect of less than nothing", "a difference that came out wrong", func(ft TB) { New(ft).On("GET", "/x").Expect(-1).Optional() }},
-		{"scenarios without names", "an empty variable, perhaps", func(ft TB) {
+		{"Expect of less than nothing", "a difference that came out wrong", func(ft *fakeT) { New(ft).On("GET", "/x").Expect(-1).Optional() }},
+		{"scenarios without names", "an empty variable, perhaps", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("GET", "/x").Optional().Sets("", "x")
 			srv.SetState("", "x")
 		}},
 
-		{"waited in vain", "the requests that came instead", func(ft TB) {
+		{"waited in vain", "the requests that came instead", func(ft *fakeT) {
 			srv := New(ft, AllowUnmatched())
 			stub := srv.On("POST", "/orders", WithQuery("a", "1")).Reply(Status(201)).Optional()
 			srv.On("GET", "/health").Reply(Status(204))
@@ -165,11 +159,11 @@ func TestMatchFailures(t *testing.T) {
 			got := srv.Wait(stub, 2, time.Millisecond)
 			assert.Len(t, got, 1, "a t without FailNow gets what came")
 		}},
-		{"waited, nothing came", "the client may not have been started", func(ft TB) {
+		{"waited, nothing came", "the client may not have been started", func(ft *fakeT) {
 			srv := New(ft)
 			srv.Wait(srv.On("POST", "/orders").Optional(), 1, time.Millisecond)
 		}},
-		{"waited, many others came", "the last ten", func(ft TB) {
+		{"waited, many others came", "the last ten", func(ft *fakeT) {
 			srv := New(ft)
 			srv.On("GET", "/").Reply(Status(204))
 			for i := range 12 {
@@ -177,45 +171,21 @@ func TestMatchFailures(t *testing.T) {
 			}
 			srv.Wait(srv.On("POST", "/orders").Optional(), 1, time.Millisecond)
 		}},
-		{"waited on a closed server", "to wait longer would be in vain", func(ft TB) {
+		{"waited on a closed server", "to wait longer would be in vain", func(ft *fakeT) {
 			srv := New(ft)
 			stub := srv.On("POST", "/orders").Optional()
 			srv.Close()
 			srv.Wait(stub, 1, time.Hour)
 		}},
-		{"no stub to wait for", "a variable that was never set", func(ft TB) { New(ft).Wait(nil, 1, time.Hour) }},
-		{"another server's stub", "two servers in one test are mixed up easily", func(ft TB) {
+		{"no stub to wait for", "a variable that was never set", func(ft *fakeT) { New(ft).Wait(nil, 1, time.Hour) }},
+		{"another server's stub", "two servers in one test are mixed up easily", func(ft *fakeT) {
 			other := New(ft).On("GET", "/x").Optional()
 			New(ft).Calls(other)
 		}},
-	} {
-		ft := &fakeT{}
-		c.run(ft)
-		ft.end()
-		fmt.Fprintf(&out, "== %s", c.name)
-		if c.why != "" {
-			fmt.Fprintf(&out, " (%s)", c.why)
-		}
-		out.WriteString("\n")
-		require.NotEmpty(t, ft.failures(), c.name)
-		for _, e := range ft.failures() {
-			out.WriteString(e + "\n")
-		}
-		for _, l := range ft.logged() {
-			out.WriteString("log: " + l + "\n")
-		}
-		out.WriteString("\n")
 	}
+	got := failures(t, cases, nil)
 	for _, secret := range []string{"top-secret", "hush-hush", "very-secret", "hidden-too", "sid=", `"secret"`} {
-		assert.NotContains(t, out.String(), secret)
+		assert.NotContains(t, got, secret)
 	}
-
-	got := regexp.MustCompile(`match_failures_test\.go:\d+`).ReplaceAllString(out.String(), "match_failures_test.go:1")
-	file := filepath.Join("testdata", "match_failures.txt")
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	require.Equal(t, strings.ReplaceAll(string(want), "\r\n", "\n"), got, "%s: run with -update, and read the difference", file)
+	golden(t, filepath.Join("testdata", "match_failures.txt"), got)
 }

@@ -6,7 +6,6 @@ import (
 	"go/parser"
 	"go/token"
 	"net/http"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -403,22 +402,7 @@ func TestPagesTable(t *testing.T) {
 		}
 		fmt.Fprintf(&b, "| %s | `%s` | %s %d %s | %s | %s | %s | %s | %s |\n", p.Scenario, p.Reply, p.Reply.proto(), p.Code, p.Reply.reason, body, p.Framing, closes, p.Confidence, p.Note)
 	}
-	sameAsFile(t, filepath.Join("..", "docs", "pages.md"), b.String())
-}
-
-// sameAsFile compares with a golden file, or writes it when the test runs with -update.
-func sameAsFile(t *testing.T, file, got string) {
-	t.Helper()
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	wantLines, gotLines := strings.Split(strings.ReplaceAll(string(want), "\r\n", "\n"), "\n"), strings.Split(got, "\n")
-	for i := range min(len(wantLines), len(gotLines)) {
-		require.Equal(t, wantLines[i], gotLines[i], "%s:%d: run with -update, and read the difference", file, i+1)
-	}
-	require.Equal(t, len(wantLines), len(gotLines), "lines of %s: run with -update, and read the difference", file)
+	golden(t, filepath.Join("..", "docs", "pages.md"), b.String())
 }
 
 func FuzzPage(f *testing.F) {

@@ -101,7 +101,7 @@ func TestPagesOnTheWire(t *testing.T) {
 		}
 		out.WriteString("\n")
 	}
-	sameAsFile(t, filepath.Join("testdata", "pages_wire.txt"), out.String())
+	golden(t, filepath.Join("testdata", "pages_wire.txt"), out.String())
 }
 
 // A few pages in full, as they were captured, so that the file above cannot be updated past them.

@@ -157,6 +157,7 @@ func (r *run) nameAfter(l *report.Leak, from []sender) {
 		return
 	case 1:
 		l.Site, l.Stack, l.Unknown = from[0].site, from[0].stack, ""
+		l.Fingerprint = "" // made of the line
 	default:
 		var sites []string
 		for _, s := range from {
@@ -186,7 +187,7 @@ func (r *run) nameUpgrade(l *report.Leak) {
 	if l.Kind != "socket" || r.srv == nil || !slices.Contains(l.Remotes, r.addr().String()) || !r.sc.upgrades() {
 		return
 	}
-	l.Kind, l.Code, l.Class, l.Unknown = "http-response", "LK001", "upgrade", ""
+	l.Kind, l.Code, l.Class, l.Unknown, l.Fingerprint = "http-response", "LK001", "upgrade", "", ""
 	l.Summary = "connection after a 101 was never closed"
 	l.Hint = "defer resp.Body.Close(), also for a status that was not expected"
 }
@@ -485,19 +486,20 @@ func (r *run) close(t *testing.T, st *sweepT) {
 	for _, err := range st.errs {
 		r.add(finding{outcome: outFailed, cause: "failed " + err, head: err, what: err})
 	}
-	for _, l := range r.leaks {
-		if !st.failed {
-			waited := st.findings.Waited
-			if l.Moving { // it is not so any more
-				waited = 0
-			}
-			r.add(r.leakFinding(l, waited, st.findings.Looks))
+	for _, l := range r.judge(st) {
+		waited := st.findings.Waited
+		if l.Moving { // it is not so any more
+			waited = 0
 		}
+		r.add(r.leakFinding(l, waited, st.findings.Looks))
 	}
 	if !st.failed && !t.Skipped() {
 		if f, ok := r.unasked(); ok {
 			r.add(f)
 		}
+	}
+	if ledger := st.findings.Ledger; ledger != nil && slices.ContainsFunc(r.findings, func(f finding) bool { return f.outcome != outLeak }) {
+		ledger.Fail()
 	}
 	switch {
 	case st.failed:
@@ -522,6 +524,21 @@ func (r *run) close(t *testing.T, st *sweepT) {
 	for _, l := range r.notes {
 		t.Logf("sweep: note: %s", l.Summary)
 	}
+}
+
+// judge has what is held written down, and gives what of it fails the scenario: nothing that the baseline knows, and nothing
+// where the call failed its test by itself.
+func (r *run) judge(st *sweepT) []report.Leak {
+	ledger := st.findings.Ledger
+	if ledger == nil { // nothing was found
+		return nil
+	}
+	ledger.Note(r.notes)
+	if st.failed {
+		ledger.Excuse(r.leaks)
+		return nil
+	}
+	return ledger.Judge(r.leaks)
 }
 
 // ownDoing says whether a leak is there because leakcheck tracks http.DefaultTransport: net/http keeps a goroutine then for

@@ -566,7 +566,8 @@ func (t *sweepT) Known(leaks []report.Leak) bool {
 
 func (t *sweepT) Found(f report.Findings) { t.findings = f }
 
-func (t *sweepT) Unattributed(leaks []report.Leak) {
+func (t *sweepT) Unattributed(leaks []report.Leak, ledger report.Ledger) {
+	leaks = ledger.Judge(leaks)
 	t.s.mu.Lock()
 	defer t.s.mu.Unlock()
 	t.s.unknown = append(t.s.unknown, leaks...)

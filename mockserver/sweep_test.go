@@ -57,7 +57,8 @@ func runSweep(t *testing.T, main, test string, args ...string) (out string, pass
 	require.NoError(t, err)
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, bin, append([]string{"-test.run=^Test" + test + "$"}, args...)...)
+	// Subtests that are to run together do, also where there is one processor.
+	cmd := exec.CommandContext(ctx, bin, append([]string{"-test.run=^Test" + test + "$", "-test.parallel=8"}, args...)...)
 	cmd.Dir = filepath.Join("testdata", "sweep")
 	cmd.Env = append(os.Environ(), "SWEEP_MAIN="+main)
 	text, err := cmd.CombinedOutput()
@@ -114,13 +115,7 @@ func causes(out string) string {
 // compare compares with a golden file, which -update writes. What is held is told in full on Linux alone.
 func compareSweep(t *testing.T, name, got string) {
 	t.Helper()
-	path := filepath.Join("testdata", "sweep", name)
-	if *update {
-		require.NoError(t, os.WriteFile(path, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(path)
-	require.NoError(t, err)
-	assert.Equal(t, string(want), got)
+	golden(t, filepath.Join("testdata", "sweep", name), got)
 }
 
 // planted are the clients with a bug, and why each is worth its place.

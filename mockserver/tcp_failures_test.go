@@ -1,12 +1,8 @@
 package mockserver
 
 import (
-	"fmt"
 	"io"
 	"net"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -18,8 +14,8 @@ import (
 // TestTCPFailures compares every message that a TCP peer fails a test with. Read testdata/tcp_failures.txt as a user would.
 func TestTCPFailures(t *testing.T) {
 	// sends gives the peer's client something to send, which then ends its half and waits for the peer's.
-	sends := func(text string, steps ...Step) func(TB) {
-		return func(ft TB) {
+	sends := func(text string, steps ...Step) func(*fakeT) {
+		return func(ft *fakeT) {
 			nc := dialTCP(t, Script(ft, steps...).Addr())
 			io.WriteString(nc, text)
 			require.NoError(t, nc.CloseWrite())
@@ -28,15 +24,15 @@ func TestTCPFailures(t *testing.T) {
 		}
 	}
 	// waits leaves the connection open until the peer is closed.
-	waits := func(text string, steps ...Step) func(TB) {
-		return func(ft TB) {
+	waits := func(text string, steps ...Step) func(*fakeT) {
+		return func(ft *fakeT) {
 			peer := Script(ft, steps...)
 			io.WriteString(dialTCP(t, peer.Addr()), text)
 			eventually(t, func() bool { return len(peer.Conns()) == 1 && peer.Conns()[0].ReceivedN == int64(len(text)) })
 		}
 	}
-	script := func(steps ...Step) func(TB) {
-		return func(ft TB) {
+	script := func(steps ...Step) func(*fakeT) {
+		return func(ft *fakeT) {
 			nc := dialTCP(t, Script(ft, steps...).Addr())
 			b, err := io.ReadAll(nc)
 			assert.NoError(t, err)
@@ -46,11 +42,7 @@ func TestTCPFailures(t *testing.T) {
 	header := "AMQP\x00\x00\x09\x01"
 	long := strings.Repeat("0123456789abcdef", 20)
 
-	var out strings.Builder
-	for _, c := range []struct {
-		name, why string // why the case is worth its place
-		run       func(TB)
-	}{
+	cases := []failure{
 		{"another version", "the usual handshake fault", sends("AMQP\x03\x01\x00\x00", Expect(header), Send(header))},
 		{"another protocol", "nothing is right", sends("GET / HTTP/1.1\r\n\r\n", Expect(header))},
 		{"too little", "the client closes in the middle", sends("AMQP", Expect(header))},
@@ -58,17 +50,17 @@ func TestTCPFailures(t *testing.T) {
 		{"second step", "the step is named, and what the first took is not shown", sends("hello PONG", Expect("hello "), Expect("PING"), Send("PONG"))},
 		{"long", "only what is around the difference is shown", sends(long[:100]+"X"+long[101:], Expect(long))},
 		{"long and nothing right", "the dump is cut", sends(strings.Repeat("x", 300), Expect(strings.Repeat("y", 300)))},
-		{"no match", "", sends("SELECT 1\n", ExpectMatching(`^SELECT .*;\n`))},
+		{"no match", "what came stands beside the expression", sends("SELECT 1\n", ExpectMatching(`^SELECT .*;\n`))},
 		{"no match at all", "the buffer is bounded", sends(strings.Repeat("x", keepTCP), ExpectMatching(`y`))},
 		{"in a loop", "the round is named", sends("PING\nPING\nPONG\n", Loop(ExpectMatching(`PING\n`)))},
 		{"half a round", "a round that has begun must be finished", sends("ab", Loop(Expect("a"), Expect("b"), Expect("c")))},
 		{"behind the end", "nothing more is expected", sends("aQUIT\n", Expect("a"))},
-		{"more before the end", "", sends("abc", Expect("a"), ExpectClose())},
-		{"no script", "", sends("x")},
+		{"more before the end", "the client says more than the script knows", sends("abc", Expect("a"), ExpectClose())},
+		{"no script", "nothing is expected, and something comes", sends("x")},
 		{"still waited for", "the test is over and the client never sent it", waits("AMQP", Expect(header))},
-		{"still nothing", "", waits("", Expect(header))},
-		{"still no match", "", waits("PIN", ExpectMatching("PING"))},
-		{"reset by the client", "", func(ft TB) {
+		{"still nothing", "nothing came at all", waits("", Expect(header))},
+		{"still no match", "what came so far is shown", waits("PIN", ExpectMatching("PING"))},
+		{"reset by the client", "the script stops in the middle", func(ft *fakeT) {
 			peer := Script(ft, Expect("ab"))
 			nc := dialTCP(t, peer.Addr())
 			io.WriteString(nc, "a")
@@ -76,7 +68,7 @@ func TestTCPFailures(t *testing.T) {
 			reset(nc)
 			eventually(t, func() bool { return peer.Conns()[0].State == ConnClosed })
 		}},
-		{"many connections", "the first are reported, the rest counted", func(ft TB) {
+		{"many connections", "the first are reported, the rest counted", func(ft *fakeT) {
 			peer := Script(ft, Expect("a"))
 			for range 12 {
 				nc := dialTCP(t, peer.Addr())
@@ -87,56 +79,23 @@ func TestTCPFailures(t *testing.T) {
 			}
 		}},
 
-		{"nothing to expect", "", script(Expect(""))},
-		{"nothing to send", "", script(Send([]byte(nil)))},
-		{"bad expression", "", script(Send("a"), ExpectMatching("("))},
+		{"nothing to expect", "it would be met at once", script(Expect(""))},
+		{"nothing to send", "it would do nothing", script(Send([]byte(nil)))},
+		{"bad expression", "the error of regexp is shown", script(Send("a"), ExpectMatching("("))},
 		{"expression that matches nothing", "it would not wait", script(ExpectMatching("a*"))},
-		{"no pause", "", script(Pause(0))},
-		{"empty step", "", script(Send("a"), Step{})},
-		{"behind the last", "", script(Close(), Send("a"))},
-		{"empty loop", "", script(Loop())},
-		{"bad step in a loop", "", script(Loop(Send("a"), Send("")))},
-		{"bad Then", "", func(ft TB) { HangUp(ft).Then(Expect("")) }},
-		{"too few dials", "", func(ft TB) {
+		{"no pause", "it would do nothing", script(Pause(0))},
+		{"empty step", "Step{} was made by hand", script(Send("a"), Step{})},
+		{"behind the last", "it would never be reached", script(Close(), Send("a"))},
+		{"empty loop", "it would spin", script(Loop())},
+		{"bad step in a loop", "the step is named by its place", script(Loop(Send("a"), Send("")))},
+		{"bad Then", "it is checked as a script is", func(ft *fakeT) { HangUp(ft).Then(Expect("")) }},
+		{"too few dials", "how many came is told", func(ft *fakeT) {
 			peer := BlackHole(ft)
 			dialTCP(t, peer.Addr())
 			assert.False(t, peer.WaitDials(2, time.Millisecond))
 		}},
-	} {
-		ft := &fakeT{}
-		c.run(ft)
-		ft.end()
-		fmt.Fprintf(&out, "== %s", c.name)
-		if c.why != "" {
-			fmt.Fprintf(&out, " (%s)", c.why)
-		}
-		out.WriteString("\n")
-		require.NotEmpty(t, ft.failures(), c.name)
-		for i, e := range ft.failures() {
-			if i == 2 && len(ft.failures()) > 3 {
-				fmt.Fprintf(&out, "and %d more like it\n", len(ft.failures())-i)
-				break
-			}
-			out.WriteString(e + "\n")
-		}
-		for _, l := range ft.logged() {
-			out.WriteString("log: " + l + "\n")
-		}
-		out.WriteString("\n")
 	}
-
-	got := regexp.MustCompile(`failures_test\.go:\d+`).ReplaceAllString(out.String(), "failures_test.go:1")
-	file := filepath.Join("testdata", "tcp_failures.txt")
-	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
-	}
-	want, err := os.ReadFile(file)
-	require.NoError(t, err)
-	wantLines, gotLines := strings.Split(strings.ReplaceAll(string(want), "\r\n", "\n"), "\n"), strings.Split(got, "\n")
-	for i := range min(len(wantLines), len(gotLines)) {
-		require.Equal(t, wantLines[i], gotLines[i], "%s:%d: run with -update, and read the difference", file, i+1)
-	}
-	require.Equal(t, len(wantLines), len(gotLines), "lines of %s: run with -update, and read the difference", file)
+	compareFailures(t, "tcp_failures.txt", cases)
 }
 
 // What a peer cannot do to which nothing ever comes.

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -121,14 +122,20 @@ func TestCallIsParallel(t *testing.T) {
 }
 
 func TestCallNeverReturns(t *testing.T) {
+	var over atomic.Bool
+	told := make(chan struct{})
 	mockserver.Sweep(t, func(t *testing.T, baseURL string) {
 		send(t, baseURL)
 		if in(t, "alb-403-html") {
-			time.Sleep(time.Second) // LINE sleeps
+			defer close(told)
+			for !over.Load() {
+				time.Sleep(time.Second) // LINE sleeps
+			}
 			t.Error("too late for anybody to hear")
 		}
 	}, few, mockserver.Deadline(300*time.Millisecond))
-	time.Sleep(time.Second)
+	over.Store(true)
+	<-told
 }
 
 func TestCallAlwaysHangs(t *testing.T) {
@@ -270,7 +277,7 @@ func TestParallelListener(t *testing.T) {
 
 func TestParallelFixed(t *testing.T) {
 	mockserver.Sweep(t, func(t *testing.T, baseURL string) {
-		sendBy(careful, baseURL)
+		sendBy(careful(t), baseURL)
 		done := make(chan struct{})
 		go func() { time.Sleep(3 * time.Millisecond); close(done) }()
 		<-done
@@ -303,7 +310,7 @@ func TestVerified(t *testing.T) {
 
 func TestVerifiedFixed(t *testing.T) {
 	t.Cleanup(leakcheck.Verify(t))
-	mockserver.Sweep(t, func(t *testing.T, baseURL string) { sendBy(careful, baseURL) })
+	mockserver.Sweep(t, func(t *testing.T, baseURL string) { sendBy(careful(t), baseURL) })
 }
 
 // ---- A goroutine that was there before sends the requests.
@@ -442,7 +449,7 @@ func TestLimitOnce(t *testing.T) {
 // net/http follows a 302 after a POST with a GET.
 func TestTargetRedirected(t *testing.T) {
 	mockserver.Sweep(t, func(t *testing.T, baseURL string) {
-		resp, err := careful.Post(baseURL+"/login", "text/plain", strings.NewReader("me"))
+		resp, err := careful(t).Post(baseURL+"/login", "text/plain", strings.NewReader("me"))
 		if err == nil {
 			drain(resp.Body)
 			resp.Body.Close()
