@@ -2,10 +2,15 @@ package dbcheck
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/leakgate/leakgate/internal/callsite"
+	"github.com/leakgate/leakgate/internal/dbpool"
+	"github.com/leakgate/leakgate/internal/dbuse"
+	"github.com/leakgate/leakgate/internal/lease"
+	"github.com/leakgate/leakgate/internal/sqltext"
 	"github.com/leakgate/leakgate/leakcheck"
 )
 
@@ -63,10 +68,10 @@ func (f *found) take() []leakcheck.Leak {
 }
 
 // at gives a finding the line of a stack.
-func at(l leakcheck.Leak, pcs []uintptr) leakcheck.Leak { return atFrames(l, callsite.Expand(pcs)) }
+func at(l leakcheck.Leak, pcs []uintptr) leakcheck.Leak { return atFrames(l, callers(pcs)) }
 
 func atFrames(l leakcheck.Leak, stack []callsite.Frame) leakcheck.Leak {
-	user := callsite.User(stack)
+	user := callsite.Without(callsite.User(stack), dbuse.Library)
 	for _, f := range user {
 		l.Stack = append(l.Stack, frame(f))
 	}
@@ -76,23 +81,17 @@ func atFrames(l leakcheck.Leak, stack []callsite.Frame) leakcheck.Leak {
 	return l
 }
 
-// describeUse names a lease: "sql.Tx from db.BeginTx at store.go:41".
-func describeUse(u *use) string {
-	c := callOf(u.PCs())
-	_, _, thing, _, _ := c.leases()
-	return c.what(thing, u.PCs())
-}
-
 // MaxHold fails a test that held a connection for longer than d, also when it was given back in the end. The entry says
-// what the longest time without a call of the driver was, and between which calls: that is where the connection was held
-// for nothing. Reading rows is no call that can be seen, and counts as such a time. d is above 0.
+// what the longest time without a call of the driver was, and between which calls at which lines: that is where the connection
+// was held for nothing. Reading rows is no call that can be seen, and counts as such a time. d is above 0. While a check
+// with this budget runs, each call of the driver costs a look at its stack, about 1 µs.
 func MaxHold(d time.Duration) leakcheck.Option {
 	if d <= 0 {
 		return leakcheck.Fail(fmt.Errorf("dbcheck.MaxHold(%v): the limit must be above 0, as in MaxHold(100*time.Millisecond)", d))
 	}
 	return follow("MaxHold", func(s scope, _ leakcheck.Followed) func() []leakcheck.Leak {
 		var f found
-		remove := observers.add(&observer{scope: s, released: func(u *use) { u.judgeHold(d, &f) }})
+		remove := observers.Add(&dbuse.Observer{Scope: s.Scope, ByPlace: true, Released: func(l dbuse.Lease) { judgeHold(l, d, &f) }})
 		return func() []leakcheck.Leak {
 			remove()
 			return f.take()
@@ -101,27 +100,25 @@ func MaxHold(d time.Duration) leakcheck.Option {
 }
 
 // judgeHold keeps a lease that was held for too long.
-func (u *use) judgeHold(d time.Duration, f *found) {
-	held := time.Since(u.Taken())
+func judgeHold(u dbuse.Lease, d time.Duration, f *found) {
+	held := lease.Now().Sub(u.Taken())
 	if held <= d {
 		return
 	}
-	name := describeUse(u)
+	name := u.What()
 	f.add(name, func() leakcheck.Leak {
-		u.mu.Lock()
-		gap, query := u.gap, u.query
-		u.mu.Unlock()
-		before := gap.before
+		spent := u.Spent()
+		before := spent.Before
 		if before == "" {
 			before = "its beginning"
 		}
 		return at(leakcheck.Leak{
-			Kind: leakcheck.SQLConn, Code: codeMaxHold,
+			Kind: kindOf(u.Pool()), Code: codeMaxHold,
 			Summary: fmt.Sprintf("%s held its connection for longer than %v", name, d),
-			State:   statement(query),
+			State:   sqltext.Statement(spent.Statement),
 			Holds: []string{
 				fmt.Sprintf("the connection, for %s", round(held)),
-				fmt.Sprintf("of which %s without a call of the driver, between %s and %s", round(gap.length), before, gap.after),
+				fmt.Sprintf("of which %s without a call of the driver, between %s and %s", round(spent.Gap), before, spent.After),
 			},
 			Hint: "do what takes long before the connection is taken, or after it is given back",
 		}, u.PCs())
@@ -129,7 +126,7 @@ func (u *use) judgeHold(d time.Duration, f *found) {
 }
 
 // MaxConns fails a test that had more than n connections open at one moment, idle ones included. Given to Verify it counts
-// those of its pool; given to leakcheck.Verify those that the test opened in all wrapped pools together, so that a pool for each call is
+// those of its pool; given to leakcheck.Verify those that the test and its subtests opened in all wrapped pools together, so that a pool for each call is
 // found too. n is at least 1.
 func MaxConns(n int) leakcheck.Option {
 	if n < 1 {
@@ -138,31 +135,36 @@ func MaxConns(n int) leakcheck.Option {
 	return follow("MaxConns", func(s scope, _ leakcheck.Followed) func() []leakcheck.Leak {
 		var (
 			mu        sync.Mutex
-			open      = make(map[uint64]bool)
+			open      = make(map[opened]bool)
 			base      int // there before
 			peak, all int
 			last      []uintptr
+			kind      = leakcheck.SQLConn
 		)
-		for _, p := range uniquePools(s.pools) {
-			base += p.known.Open()
+		for _, p := range dbpool.All() {
+			if slices.ContainsFunc(s.Pools, func(l *lease.Pool) bool { return l.ID() == p.ID }) {
+				base += len(p.Conns)
+			}
 		}
 		peak = base
-		remove := observers.add(&observer{
-			scope: s,
-			opened: func(_ *pool, i *connInfo) {
+		before := base
+		remove := observers.Add(&dbuse.Observer{
+			Scope: s.Scope,
+			Opened: func(p *lease.Pool, c dbuse.Conn) {
 				mu.Lock()
 				defer mu.Unlock()
-				open[i.id] = true
+				kind = kindOf(p)
+				open[opened{p, c.ID}] = true
 				all++
 				if now := base + len(open); now > peak {
-					peak, last = now, i.pcs
+					peak, last = now, c.PCs
 				}
 			},
-			closed: func(_ *pool, i *connInfo) {
+			Closed: func(p *lease.Pool, c dbuse.Conn) {
 				mu.Lock()
 				defer mu.Unlock()
-				if open[i.id] {
-					delete(open, i.id)
+				if of := (opened{p, c.ID}); open[of] {
+					delete(open, of)
 				} else {
 					base = max(0, base-1)
 				}
@@ -175,14 +177,53 @@ func MaxConns(n int) leakcheck.Option {
 			if peak <= n {
 				return nil
 			}
+			state := fmt.Sprintf("%d opened in all", all)
+			if before > 0 {
+				state = fmt.Sprintf("%d opened in the test; %d open before it", all, before)
+			}
 			return []leakcheck.Leak{at(leakcheck.Leak{
-				Kind: leakcheck.SQLConn, Code: codeMaxConns,
+				Kind: kind, Code: codeMaxConns, Example: true,
 				Summary: fmt.Sprintf("%d database connections were open at once, and the budget is %d", peak, n),
-				State:   fmt.Sprintf("%d opened in all", all),
-				Hint:    "use one sql.DB for all calls, give connections back before the next one is taken, or limit the pool: db.SetMaxOpenConns",
+				State:   state,
+				Hint:    oneOf(kind) + " for all calls, give connections back before the next one is taken, or limit the pool: " + limitOf(kind),
 			}, last)}
 		}
 	})
+}
+
+// opened names a connection: pools number theirs each for itself.
+type opened struct {
+	pool *lease.Pool
+	id   uint64
+}
+
+// kindOf is the kind of connection that a pool lends.
+func kindOf(p *lease.Pool) leakcheck.Kind { return leakcheck.Kind(p.Kind()) }
+
+// lends says whether a pool of this kind lends connections to a database.
+func lends(k leakcheck.Kind) bool { return k == leakcheck.SQLConn || k == leakcheck.PgxConn }
+
+func oneOf(k leakcheck.Kind) string {
+	if k == leakcheck.PgxConn {
+		return "use one pgxpool.Pool"
+	}
+	return "use one sql.DB"
+}
+
+// limitOf says how a pool is given a limit.
+func limitOf(k leakcheck.Kind) string {
+	if k == leakcheck.PgxConn {
+		return "cfg.MaxConns, or pool_max_conns in the connection string"
+	}
+	return "db.SetMaxOpenConns(n)"
+}
+
+// idleOf says how a pool is made to keep its connections.
+func idleOf(k leakcheck.Kind) string {
+	if k == leakcheck.PgxConn {
+		return "use one pool for all calls, and give connections back with their rows closed and their transaction ended"
+	}
+	return "keep as many idle connections as are used at once: db.SetMaxIdleConns (2 without it)"
 }
 
 func uniquePools(pools []*pool) (out []*pool) {
@@ -204,43 +245,35 @@ func MinReuse(share float64) leakcheck.Option {
 		return leakcheck.Fail(fmt.Errorf("dbcheck.MinReuse(%v): the share must be above 0 and at most 1, as in MinReuse(0.9)", share))
 	}
 	return leakcheck.Limit("MinReuse", func(u leakcheck.Usage) (leakcheck.Leak, bool) {
-		if u.Kind != leakcheck.SQLConn || u.Requests < 2 {
+		if !lends(u.Kind) || u.Requests < 2 {
 			return leakcheck.Leak{}, false
 		}
 		got := float64(u.Reused) / float64(u.Requests-1)
 		return leakcheck.Leak{
-			Kind: leakcheck.SQLConn, Code: codeMinReuse,
+			Kind: u.Kind, Code: codeMinReuse,
 			Summary: fmt.Sprintf("%s reused a connection for %.0f%% of its leases, and the budget is %.0f%%", u.Pool, got*100, share*100),
 			State:   uses(u) + "; the first does not count",
-			Hint:    "keep as many idle connections as are used at once: db.SetMaxIdleConns (2 without it)",
+			Hint:    idleOf(u.Kind),
 		}, got < share
 	})
 }
 
-// HighWater fails a test that had more than this share of a wrapped pool's connections out at one moment: HighWater(0.75)
-// leaves a quarter of db.SetMaxOpenConns as a reserve. share is above 0 and at most 1. A pool without a limit fails it too,
-// because there is nothing to take a share of.
+// HighWater is leakcheck.HighWater for pools of connections to a database: it fails a test that had more than this share of a
+// wrapped pool's connections out at one moment. HighWater(0.75) leaves a quarter of db.SetMaxOpenConns as a reserve. share is
+// above 0 and at most 1. A pool without a limit fails it too, because there is nothing to take a share of.
 func HighWater(share float64) leakcheck.Option {
 	if !(share > 0 && share <= 1) {
 		return leakcheck.Fail(fmt.Errorf("dbcheck.HighWater(%v): the share must be above 0 and at most 1, as in HighWater(0.75)", share))
 	}
-	return leakcheck.Limit("HighWater", func(u leakcheck.Usage) (leakcheck.Leak, bool) {
-		if u.Kind != leakcheck.SQLConn || u.PeakLeased == 0 {
-			return leakcheck.Leak{}, false
-		}
-		leak := leakcheck.Leak{
-			Kind: leakcheck.SQLConn, Code: codeHighWater,
-			Summary: fmt.Sprintf("%s had %d of its %d connections out at once, and the budget is %.0f%%", u.Pool, u.PeakLeased, u.Size, share*100),
+	unlimited := leakcheck.Limit("HighWater", func(u leakcheck.Usage) (leakcheck.Leak, bool) {
+		return leakcheck.Leak{
+			Kind: u.Kind, Code: codeHighWater,
+			Summary: fmt.Sprintf("%s has no limit, so that no share of it can be kept", u.Pool),
 			State:   uses(u),
-			Hint:    "give connections back before the next one is taken, or limit how many run at once",
-		}
-		if u.Size == 0 {
-			leak.Summary = fmt.Sprintf("%s has no limit, so that nothing can be a share of it", u.Pool)
-			leak.Hint = "db.SetMaxOpenConns(n)"
-			return leak, true
-		}
-		return leak, float64(u.PeakLeased) > share*float64(u.Size)
+			Hint:    limitOf(u.Kind),
+		}, lends(u.Kind) && u.PeakLeased > 0 && u.Size == 0
 	})
+	return leakcheck.Join(leakcheck.HighWater(share, leakcheck.SQLConn, leakcheck.PgxConn), unlimited)
 }
 
 func uses(u leakcheck.Usage) string {

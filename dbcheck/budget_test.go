@@ -3,6 +3,7 @@ package dbcheck_test
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -16,6 +17,20 @@ import (
 	"github.com/leakgate/leakgate/leakcheck"
 	"github.com/leakgate/leakgate/mockserver"
 )
+
+// afterLooks gives a context that ends when it has been looked many times who waits, which is every 10 ms. Each time is counted from
+// the one before: a process that was not run for a while has not looked meanwhile either. Not so many that it could be two seconds, when the
+// test is told at once.
+func afterLooks() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer cancel()
+		for range 12 {
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	return ctx
+}
 
 // TestBudgets: each budget, passed and kept.
 func TestBudgets(t *testing.T) {
@@ -31,13 +46,37 @@ func TestBudgets(t *testing.T) {
 	}{
 		{"max-hold", "a lease that was given back, but late: the gap says between which calls", dbcheck.MaxHold(5 * time.Millisecond),
 			func(t *testing.T, db *sql.DB) {
+				began := time.Now()
 				tx, err := db.Begin()
 				require.NoError(t, err)
 				_, err = tx.Exec("UPDATE users SET name = 'secret'")
 				require.NoError(t, err)
-				time.Sleep(20 * time.Millisecond)
+				time.Sleep(20*time.Millisecond + time.Since(began)) // the longest gap, however slow the machine is
 				require.NoError(t, tx.Commit())
 			}},
+		{"max-hold-conn", "taken, and given back, with nothing between: both ends are lines of the program", dbcheck.MaxHold(5 * time.Millisecond),
+			func(t *testing.T, db *sql.DB) {
+				conn, err := db.Conn(context.Background())
+				require.NoError(t, err)
+				time.Sleep(20 * time.Millisecond)
+				require.NoError(t, conn.Close())
+			}},
+		{"max-hold-rows", "rows that are read slowly", dbcheck.MaxHold(5 * time.Millisecond), func(t *testing.T, db *sql.DB) {
+			rows, err := db.Query("SELECT 1")
+			require.NoError(t, err)
+			for rows.Next() {
+				time.Sleep(10 * time.Millisecond)
+			}
+			require.NoError(t, rows.Err())
+		}},
+		{"max-hold-context", "given back by the end of its context", dbcheck.MaxHold(5 * time.Millisecond), func(t *testing.T, db *sql.DB) {
+			ctx, cancel := context.WithCancel(context.Background())
+			_, err := db.BeginTx(ctx, nil)
+			require.NoError(t, err)
+			time.Sleep(20 * time.Millisecond)
+			cancel()
+			require.Eventually(t, func() bool { return db.Stats().InUse == 0 }, 30*time.Second, time.Millisecond)
+		}},
 		{"max-hold-kept", "short leases", dbcheck.MaxHold(time.Hour), query},
 		{"max-conns", "three connections at once", dbcheck.MaxConns(2), func(t *testing.T, db *sql.DB) {
 			for range 3 {
@@ -99,10 +138,9 @@ func TestBudgets(t *testing.T) {
 				tx, err := db.Begin()
 				require.NoError(t, err)
 				defer tx.Rollback()
-				ctx, cancel := context.WithTimeout(context.Background(), time.Second/2)
-				defer cancel()
+				ctx := afterLooks()
 				_, err = db.QueryContext(ctx, "SELECT 1")
-				require.ErrorIs(t, err, context.DeadlineExceeded)
+				require.ErrorIs(t, err, context.Canceled)
 			}},
 		{"nested-kept", "one lease after the other, and two goroutines with one each", dbcheck.NoNestedLease(),
 			func(t *testing.T, db *sql.DB) {
@@ -127,6 +165,27 @@ func TestBudgets(t *testing.T) {
 			golden(t, c.name, c.reason, ft)
 		})
 	}
+}
+
+// TestMaxConnsOpenBefore: what was open before the test counts, and the state says so.
+func TestMaxConnsOpenBefore(t *testing.T) {
+	db := tracked(t, &fake{})
+	require.NoError(t, db.Ping())
+	ft := &fakeT{}
+	check := dbcheck.Verify(ft, db, dbcheck.MaxConns(1))
+	var conns []*sql.Conn
+	for range 2 {
+		conn, err := db.Conn(context.Background())
+		require.NoError(t, err)
+		conns = append(conns, conn)
+	}
+	for _, conn := range conns {
+		require.NoError(t, conn.Close())
+	}
+	check()
+	require.Len(t, ft.failures(), 1)
+	assert.Contains(t, ft.failures()[0], "2 database connections were open at once, and the budget is 1")
+	assert.Contains(t, ft.failures()[0], "    state       1 opened in the test; 1 open before it\n")
 }
 
 // TestCallWhileHeld: requests that are sent by a tracked transport, and requests that arrive at a mockserver.
@@ -163,6 +222,18 @@ func TestCallWhileHeld(t *testing.T) {
 				get()
 			}
 		}},
+		{"call-default", "http.DefaultTransport, without leakcheck.Verify", http.DefaultClient, srv.URL, inTx},
+		{"call-mock-elsewhere", "another goroutine holds the lease, and only the server sees the request", plainClient, mock.URL, func(t *testing.T, db *sql.DB, get func()) {
+			tx, err := db.Begin()
+			require.NoError(t, err)
+			defer tx.Rollback()
+			done := make(chan bool)
+			go func() {
+				defer close(done)
+				get()
+			}()
+			<-done
+		}},
 		{"call-after", "the lease is over", trackedClient, mock.URL, func(t *testing.T, db *sql.DB, get func()) {
 			rows, err := db.Query("SELECT 1")
 			require.NoError(t, err)
@@ -188,6 +259,44 @@ func TestCallWhileHeld(t *testing.T) {
 			c.run(t, db, func() { get(t, c.client, c.url) })
 			check()
 			golden(t, c.name, c.reason, ft)
+		})
+	}
+}
+
+// TestCallOfAnotherTest: a request that arrives while the test holds a lease is no matter of its when another test sent it.
+func TestCallOfAnotherTest(t *testing.T) {
+	mock := mockserver.New(t)
+	mock.On("GET", "/charge").Reply(mockserver.Status(204))
+	client := &http.Client{Transport: &http.Transport{}} // not tracked: only the server sees the request
+	t.Cleanup(client.CloseIdleConnections)
+	for _, c := range []struct {
+		name string
+		as   func() (end func())
+		want int
+	}{
+		{"its own", func() func() { return func() {} }, 1},
+		{"another's", func() func() { return leakcheck.Verify(&fakeT{name: "TestOther"}) }, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			db := tracked(t, &fake{})
+			ft := &fakeT{name: "TestMine"}
+			check := leakcheck.Verify(ft, dbcheck.NoCallWhileHeld())
+			tx, err := db.Begin()
+			require.NoError(t, err)
+			done := make(chan bool)
+			go func() {
+				defer close(done)
+				defer c.as()()
+				resp, err := client.Get(mock.URL + "/charge")
+				if assert.NoError(t, err) {
+					resp.Body.Close()
+				}
+			}()
+			<-done
+			require.NoError(t, tx.Rollback())
+			check()
+			assert.Empty(t, ft.failures())
+			assert.Len(t, ft.logged(), c.want, ft.logged())
 		})
 	}
 }
@@ -278,3 +387,58 @@ func TestFailedTest(t *testing.T) {
 	check()
 	assert.Equal(t, []string{"by itself"}, ft.failures())
 }
+
+// TestBudgetsParallel: parallel tests that share a pool are judged for what each did itself.
+func TestBudgetsParallel(t *testing.T) {
+	db := tracked(t, &fake{})
+	mock := mockserver.New(t)
+	mock.On("GET", "/charge").Reply(mockserver.Status(204))
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+	var good, bad [4]fakeT
+	t.Run("all", func(t *testing.T) {
+		for i := range 4 {
+			for _, c := range []struct {
+				name string
+				ft   *fakeT
+			}{{"good", &good[i]}, {"bad", &bad[i]}} {
+				t.Run(fmt.Sprint(c.name, i), func(t *testing.T) {
+					t.Parallel()
+					c.ft.name = t.Name()
+					check := leakcheck.Verify(&inParallel{T: t, to: c.ft}, dbcheck.NoCallWhileHeld(), dbcheck.NoNestedLease())
+					defer check()
+					for range 20 {
+						tx, err := db.Begin()
+						assert.NoError(t, err)
+						if c.name == "bad" {
+							resp, err := http.Get(mock.URL + "/charge")
+							if assert.NoError(t, err) {
+								resp.Body.Close()
+							}
+							assert.NoError(t, db.Ping())
+						}
+						assert.NoError(t, tx.Rollback())
+					}
+				})
+			}
+		}
+	})
+	for i := range 4 {
+		assert.Empty(t, good[i].failures())
+		assert.Empty(t, good[i].logged(), "a request of another test is no matter of this one")
+		require.Len(t, bad[i].failures(), 1)
+		assert.Contains(t, bad[i].failures()[0], "leakcheck: 2 leaks: ")
+		assert.Contains(t, bad[i].failures()[0], "GET /charge was sent at budget_test.go:")
+		assert.Contains(t, bad[i].failures()[0], "a connection from db.Ping at budget_test.go:")
+	}
+}
+
+// inParallel is a parallel test whose messages go elsewhere.
+type inParallel struct {
+	*testing.T
+	to *fakeT
+}
+
+func (t *inParallel) Failed() bool                      { return t.to.Failed() }
+func (t *inParallel) Errorf(format string, args ...any) { t.to.Errorf(format, args...) }
+func (t *inParallel) Logf(format string, args ...any)   { t.to.Logf(format, args...) }
+func (t *inParallel) Cleanup(func())                    {}

@@ -4,8 +4,9 @@ import (
 	"context"
 	"database/sql/driver"
 	"errors"
-	"runtime"
 	"sync/atomic"
+
+	"github.com/leakgate/leakgate/internal/callstack"
 )
 
 // conn is a tracked connection. It has what every connection must have, what leases are told from (ResetSession and
@@ -15,7 +16,8 @@ type conn struct {
 	pool  *pool
 	info  *connInfo
 
-	use atomic.Pointer[use] // nil while it is idle
+	use   atomic.Pointer[use] // nil while it is idle
+	swept *sweptConn          // in a run of Sweep; nil otherwise
 
 	// A driver that does not have both ResetSession and IsValid loses its connection at a transaction that only its
 	// context ended (database/sql, keepConnOnRollback). With both seen here, database/sql would keep it.
@@ -36,7 +38,7 @@ func (c *conn) Raw() driver.Conn { return c.below }
 func (c *conn) take(reused bool) *use {
 	u := newUse(c, reused)
 	c.use.Store(u)
-	observers.leased(u)
+	observers.Leased(u)
 	return u
 }
 
@@ -44,7 +46,7 @@ func (c *conn) take(reused bool) *use {
 func (c *conn) release() {
 	if u := c.use.Swap(nil); u != nil {
 		u.end()
-		observers.released(u)
+		u.forget()
 		return
 	}
 	c.pool.seen(c.info) // nobody took it from the background opener
@@ -66,7 +68,8 @@ func (c *conn) begin(op, query string) *use {
 func (c *conn) Prepare(query string) (driver.Stmt, error) {
 	u := c.begin("Prepare", query)
 	defer u.done()
-	if err := c.pool.fault("Prepare", query); err != nil {
+	defer c.swept.leave()
+	if err := c.swept.call(context.Background(), "Prepare", query); err != nil {
 		return nil, err
 	}
 	s, err := c.below.Prepare(query)
@@ -77,45 +80,58 @@ func (c *conn) Prepare(query string) (driver.Stmt, error) {
 func (c *conn) Begin() (driver.Tx, error) {
 	u := c.begin("Begin", "")
 	defer u.done()
-	if err := c.pool.fault("Begin", ""); err != nil {
+	defer c.swept.leave()
+	if err := c.swept.call(context.Background(), "Begin", ""); err != nil {
 		return nil, err
 	}
 	t, err := c.below.Begin() //lint:ignore SA1019 database/sql still calls it for drivers that have nothing else
-	return c.begun(u, t, err), err
+	return c.begun(context.Background(), u, t, err), err
 }
 
 // begun tracks a transaction.
-func (c *conn) begun(u *use, t driver.Tx, err error) driver.Tx {
+func (c *conn) begun(ctx context.Context, u *use, t driver.Tx, err error) driver.Tx {
 	if err != nil || isNil(t) {
 		return t
 	}
 	u.txs(1)
-	return &tx{below: t, conn: c, use: u}
+	c.swept.began(t)
+	return &tx{below: t, conn: c, use: u, ctx: ctx}
 }
 
 // Close closes the connection. Whatever was leased or prepared on it is gone with it.
 func (c *conn) Close() error {
 	defer c.pool.closed(c.info)
 	defer c.release()
+	if c.swept != nil {
+		return c.swept.close()
+	}
 	return c.below.Close()
 }
 
 // ResetSession is called when a connection that has been in use before is taken out of the pool, by whoever takes it.
 func (c *conn) ResetSession(ctx context.Context) error {
-	if c.use.Load() == nil {
-		c.take(true)
+	u := c.use.Load()
+	if u == nil {
+		u = c.take(true)
+	}
+	defer c.swept.leave()
+	if !c.swept.enter() {
+		return driver.ErrBadConn
 	}
 	r, ok := c.below.(driver.SessionResetter)
 	if !ok {
 		return nil
 	}
+	u.resets(true)
+	defer u.resets(false)
 	return r.ResetSession(ctx)
 }
 
 // IsValid is called when a connection goes back to the pool, by whoever gives it back, and ends its lease.
 func (c *conn) IsValid() bool {
-	valid := true
-	if v, ok := c.below.(driver.Validator); ok {
+	defer c.swept.leave()
+	valid := c.swept.enter()
+	if v, ok := c.below.(driver.Validator); ok && valid {
 		valid = v.IsValid()
 	}
 	c.release()
@@ -129,7 +145,8 @@ type pinger struct{ *conn }
 func (c pinger) Ping(ctx context.Context) error {
 	u := c.begin("Ping", "")
 	defer u.done()
-	if err := c.pool.fault("Ping", ""); err != nil {
+	defer c.swept.leave()
+	if err := c.swept.call(ctx, "Ping", ""); err != nil {
 		return err
 	}
 	return c.below.(driver.Pinger).Ping(ctx)
@@ -140,7 +157,8 @@ type preparer struct{ *conn }
 func (c preparer) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
 	u := c.begin("PrepareContext", query)
 	defer u.done()
-	if err := c.pool.fault("PrepareContext", query); err != nil {
+	defer c.swept.leave()
+	if err := c.swept.call(ctx, "PrepareContext", query); err != nil {
 		return nil, err
 	}
 	s, err := c.below.(driver.ConnPrepareContext).PrepareContext(ctx, query)
@@ -152,11 +170,12 @@ type beginner struct{ *conn }
 func (c beginner) BeginTx(ctx context.Context, opts driver.TxOptions) (driver.Tx, error) {
 	u := c.begin("BeginTx", "")
 	defer u.done()
-	if err := c.pool.fault("BeginTx", ""); err != nil {
+	defer c.swept.leave()
+	if err := c.swept.call(ctx, "BeginTx", ""); err != nil {
 		return nil, err
 	}
 	t, err := c.below.(driver.ConnBeginTx).BeginTx(ctx, opts)
-	return c.begun(u, t, err), err
+	return c.begun(ctx, u, t, err), err
 }
 
 type checker struct{ *conn }
@@ -170,7 +189,8 @@ type execer struct{ *conn }
 func (c execer) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
 	u := c.begin("ExecContext", query)
 	defer u.done()
-	if err := c.pool.fault("ExecContext", query); err != nil {
+	defer c.swept.leave()
+	if err := c.swept.call(ctx, "ExecContext", query); err != nil {
 		return nil, err
 	}
 	if e, ok := c.below.(driver.ExecerContext); ok {
@@ -188,14 +208,15 @@ type queryer struct{ *conn }
 func (c queryer) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
 	u := c.begin("QueryContext", query)
 	defer u.done()
-	if err := c.pool.fault("QueryContext", query); err != nil {
+	defer c.swept.leave()
+	if err := c.swept.call(ctx, "QueryContext", query); err != nil {
 		return nil, err
 	}
 	rows, err := c.query(ctx, query, args)
 	if err == nil {
-		u.queried()
+		u.queried(ctx.Done() != nil)
 	}
-	return c.pool.faultyRows(rows), err
+	return c.swept.sweptRows(ctx, rows, query), err
 }
 
 func (c queryer) query(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
@@ -231,16 +252,23 @@ type tx struct {
 	below driver.Tx
 	conn  *conn
 	use   *use
+	ctx   context.Context // that it was begun with
 }
 
 func (t *tx) Commit() error {
 	t.use.begin("Commit", "")
 	defer t.use.done()
 	defer t.use.txs(-1)
-	if err := t.conn.pool.fault("Commit", ""); err != nil {
-		_ = t.below.Rollback() // as the server does
+	swept := t.conn.swept
+	defer swept.leave()
+	if err := swept.call(t.ctx, "Commit", ""); err != nil {
+		if !swept.isLost() {
+			swept.ended()
+			_ = t.below.Rollback() // as the server does
+		}
 		return err
 	}
+	swept.ended()
 	return t.below.Commit()
 }
 
@@ -251,24 +279,20 @@ func (t *tx) Rollback() error {
 	t.use.begin("Rollback", "")
 	defer t.use.done()
 	defer t.use.txs(-1)
-	err := t.below.Rollback()
-	if fault := t.conn.pool.fault("Rollback", ""); fault != nil {
-		return fault
+	swept := t.conn.swept
+	defer swept.leave()
+	fault := swept.call(t.ctx, "Rollback", "")
+	if swept.isLost() {
+		return driver.ErrBadConn
 	}
-	return err
+	swept.ended()
+	if err := t.below.Rollback(); err != nil {
+		return err
+	}
+	return fault
 }
 
 // byContext says whether the end of a context ended the transaction, and not the program.
 func byContext() bool {
-	var pcs [16]uintptr
-	it := runtime.CallersFrames(pcs[:runtime.Callers(2, pcs[:])])
-	for {
-		f, more := it.Next()
-		if f.Function == "database/sql.(*Tx).awaitDone" {
-			return true
-		}
-		if !more {
-			return false
-		}
-	}
+	return callstack.Capture(0).Through("database/sql.(*Tx).awaitDone")
 }

@@ -19,6 +19,7 @@ type fake struct {
 
 	open     atomic.Int64 // connections
 	maxRows  int          // rows of an answer, 2 when it is 0
+	inputs   int          // parameters that a statement says it has; 0 for one that does not know
 	fail     func(call string) error
 	shapeOf  func(*fakeConn) driver.Conn
 	shapeSt  func(*fakeStmt) driver.Stmt
@@ -35,6 +36,17 @@ func (f *fake) did(format string, args ...any) error {
 		return fail(call)
 	}
 	return nil
+}
+
+// markKey is the key of what a context is known by in the log.
+type markKey struct{}
+
+// didWith is did for a call that has a context. The log has its mark, and whether it has ended.
+func (f *fake) didWith(ctx context.Context, format string, args ...any) error {
+	if mark, ok := ctx.Value(markKey{}).(string); ok {
+		format, args = format+" [%s, %v]", append(args, mark, ctx.Err())
+	}
+	return f.did(format, args...)
 }
 
 func (f *fake) setFail(fail func(string) error) {
@@ -60,8 +72,8 @@ func (f *fake) connector() driver.Connector {
 
 type fakeConnector struct{ f *fake }
 
-func (c *fakeConnector) Connect(context.Context) (driver.Conn, error) {
-	if err := c.f.did("connect"); err != nil {
+func (c *fakeConnector) Connect(ctx context.Context) (driver.Conn, error) {
+	if err := c.f.didWith(ctx, "connect"); err != nil {
 		return nil, err
 	}
 	c.f.open.Add(1)
@@ -96,13 +108,15 @@ type fakeConn struct {
 	id int64
 }
 
-func (c *fakeConn) Prepare(q string) (driver.Stmt, error) { return c.prepare("prepare", q) }
-func (c *fakeConn) PrepareContext(_ context.Context, q string) (driver.Stmt, error) {
-	return c.prepare("prepareContext", q)
+func (c *fakeConn) Prepare(q string) (driver.Stmt, error) {
+	return c.prepare(context.Background(), "prepare", q)
+}
+func (c *fakeConn) PrepareContext(ctx context.Context, q string) (driver.Stmt, error) {
+	return c.prepare(ctx, "prepareContext", q)
 }
 
-func (c *fakeConn) prepare(call, q string) (driver.Stmt, error) {
-	if err := c.f.did("%s %s", call, q); err != nil {
+func (c *fakeConn) prepare(ctx context.Context, call, q string) (driver.Stmt, error) {
+	if err := c.f.didWith(ctx, "%s %s", call, q); err != nil {
 		return nil, err
 	}
 	s := &fakeStmt{f: c.f, query: q}
@@ -119,8 +133,8 @@ func (c *fakeConn) Begin() (driver.Tx, error) {
 	return &fakeTx{c.f}, nil
 }
 
-func (c *fakeConn) BeginTx(_ context.Context, o driver.TxOptions) (driver.Tx, error) {
-	if err := c.f.did("beginTx %d %v", o.Isolation, o.ReadOnly); err != nil {
+func (c *fakeConn) BeginTx(ctx context.Context, o driver.TxOptions) (driver.Tx, error) {
+	if err := c.f.didWith(ctx, "beginTx %d %v", o.Isolation, o.ReadOnly); err != nil {
 		return nil, err
 	}
 	return &fakeTx{c.f}, nil
@@ -131,17 +145,17 @@ func (c *fakeConn) Close() error {
 	return c.f.did("close")
 }
 
-func (c *fakeConn) Ping(context.Context) error { return c.f.did("ping") }
+func (c *fakeConn) Ping(ctx context.Context) error { return c.f.didWith(ctx, "ping") }
 
-func (c *fakeConn) ExecContext(_ context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
-	if err := c.f.did("execContext %s %v", q, args); err != nil {
+func (c *fakeConn) ExecContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Result, error) {
+	if err := c.f.didWith(ctx, "execContext %s %v", q, args); err != nil {
 		return nil, err
 	}
 	return driver.RowsAffected(1), nil
 }
 
-func (c *fakeConn) QueryContext(_ context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
-	if err := c.f.did("queryContext %s %v", q, args); err != nil {
+func (c *fakeConn) QueryContext(ctx context.Context, q string, args []driver.NamedValue) (driver.Rows, error) {
+	if err := c.f.didWith(ctx, "queryContext %s %v", q, args); err != nil {
 		return nil, err
 	}
 	return &fakeRows{f: c.f}, nil
@@ -166,8 +180,8 @@ func checkValue(v *driver.NamedValue) error {
 // odd is a type that no default conversion knows.
 type odd struct{ _ int }
 
-func (c *fakeConn) ResetSession(context.Context) error { return c.f.did("reset") }
-func (c *fakeConn) IsValid() bool                      { return c.f.did("isValid") == nil }
+func (c *fakeConn) ResetSession(ctx context.Context) error { return c.f.didWith(ctx, "reset") }
+func (c *fakeConn) IsValid() bool                          { return c.f.did("isValid") == nil }
 
 // legacyConn has the interfaces of old: Execer and Queryer.
 type legacyConn struct {
@@ -194,8 +208,13 @@ type fakeStmt struct {
 	query string
 }
 
-func (s *fakeStmt) Close() error  { return s.f.did("stmt.close") }
-func (s *fakeStmt) NumInput() int { return -1 }
+func (s *fakeStmt) Close() error { return s.f.did("stmt.close") }
+func (s *fakeStmt) NumInput() int {
+	if s.f.inputs == 0 {
+		return -1
+	}
+	return s.f.inputs
+}
 
 func (s *fakeStmt) Exec(args []driver.Value) (driver.Result, error) {
 	if err := s.f.did("stmt.exec %v", args); err != nil {
@@ -211,15 +230,15 @@ func (s *fakeStmt) Query(args []driver.Value) (driver.Rows, error) {
 	return &fakeRows{f: s.f}, nil
 }
 
-func (s *fakeStmt) ExecContext(_ context.Context, args []driver.NamedValue) (driver.Result, error) {
-	if err := s.f.did("stmt.execContext %v", args); err != nil {
+func (s *fakeStmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
+	if err := s.f.didWith(ctx, "stmt.execContext %v", args); err != nil {
 		return nil, err
 	}
 	return driver.RowsAffected(1), nil
 }
 
-func (s *fakeStmt) QueryContext(_ context.Context, args []driver.NamedValue) (driver.Rows, error) {
-	if err := s.f.did("stmt.queryContext %v", args); err != nil {
+func (s *fakeStmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
+	if err := s.f.didWith(ctx, "stmt.queryContext %v", args); err != nil {
 		return nil, err
 	}
 	return &fakeRows{f: s.f}, nil

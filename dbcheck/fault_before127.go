@@ -5,4 +5,4 @@ package dbcheck
 import "database/sql/driver"
 
 // scanning is for drivers that scan by themselves, which there are from Go 1.27 on.
-func scanning(*faultyRows) (driver.Rows, bool) { return nil, false }
+func scanning(*sweptRows) (driver.Rows, bool) { return nil, false }

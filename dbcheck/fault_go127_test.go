@@ -34,24 +34,24 @@ func (*scannerSets) NextResultSet() error   { return io.EOF }
 
 // TestScanningRows: rows that scan by themselves still do in a run of Sweep, and their failures are met.
 func TestScanningRows(t *testing.T) {
-	p := poolOf(Wrap(plainConnector{}))
-	assert.Equal(t, driver.Rows(&scanner{}), p.faultyRows(&scanner{}), "elsewhere they are the driver's own")
-
-	p.faults = &faults{at: 2, way: wayScan}
-	rows := p.faultyRows(&scannerSets{})
-	_, ok := rows.(driver.RowsNextResultSet)
+	c := swept(t, 2, "Next", wayScan)
+	_, ok := c.sweptRows(t.Context(), &scannerSets{}, "").(driver.RowsNextResultSet)
 	assert.True(t, ok)
-	rows = p.faultyRows(&scanner{})
+	rows := c.sweptRows(t.Context(), &scanner{}, "")
 	_, ok = rows.(driver.RowsNextResultSet)
 	assert.False(t, ok)
 	r, ok := rows.(driver.RowsColumnScanner)
 	require.True(t, ok)
+	var n int
 	require.NoError(t, r.NextRow())
+	require.NoError(t, r.ScanColumn(driver.ScanContext{}, 0, &n))
+	assert.Equal(t, 1, n)
 	require.NoError(t, r.NextRow())
-	assert.ErrorIs(t, r.ScanColumn(driver.ScanContext{}, 0, new(int)), errInjectedScan)
+	assert.ErrorIs(t, r.ScanColumn(driver.ScanContext{}, 0, &n), errInjectedScan)
 	assert.Equal(t, io.EOF, r.NextRow())
+	c.lose()
+	assert.Equal(t, driver.ErrBadConn, r.NextRow())
 
-	p.faults = &faults{at: 1, way: wayError}
-	r = p.faultyRows(&scanner{}).(driver.RowsColumnScanner)
+	r = swept(t, 1, "Next", wayError).sweptRows(t.Context(), &scanner{}, "").(driver.RowsColumnScanner)
 	assert.ErrorIs(t, r.NextRow(), errInjected)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"database/sql/driver"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -37,20 +38,46 @@ func TestKeepConnOnRollback(t *testing.T) {
 				require.NoError(t, err)
 				cancel()
 				require.Eventually(t, func() bool { return db.Stats().InUse == 0 }, 10*time.Second, time.Millisecond)
-				// What is discarded is closed after it was given back.
+				// What is discarded counts as in use until it is closed: now it is settled.
+				conn, err := (&fake{shapeOf: s.conn}).connector().Connect(context.Background())
+				require.NoError(t, err)
 				want := 0
-				if c := (&fake{shapeOf: s.conn}).connector(); true {
-					conn, _ := c.Connect(context.Background())
-					if is[driver.SessionResetter](conn) && is[driver.Validator](conn) {
-						want = 1
-					}
+				if is[driver.SessionResetter](conn) && is[driver.Validator](conn) {
+					want = 1
 				}
-				require.Eventually(t, func() bool { return int(f.open.Load()) == want }, 10*time.Second, time.Millisecond)
+				assert.EqualValues(t, want, f.open.Load(), "connections of the driver")
 				return db.Stats().OpenConnections
 			}
 			assert.Equal(t, open(sql.OpenDB), open(dbcheck.OpenDB))
 		})
 	}
+}
+
+// TestResetHangs: a connection whose ResetSession does not return is one whose call has not returned; none has panicked.
+func TestResetHangs(t *testing.T) {
+	f := &fake{}
+	db := tracked(t, f)
+	require.NoError(t, db.Ping())
+	running, goOn := make(chan bool), make(chan bool)
+	f.setFail(func(call string) error {
+		if call == "reset" {
+			close(running)
+			<-goOn
+		}
+		return nil
+	})
+	ft := &fakeT{}
+	check := dbcheck.Verify(ft, db)
+	done := make(chan error)
+	go func() {
+		_, err := db.Exec("UPDATE users SET n = 1")
+		done <- err
+	}()
+	<-running
+	check()
+	close(goOn)
+	require.NoError(t, <-done)
+	golden(t, "reset-hangs", "the driver's ResetSession has not returned", ft)
 }
 
 // TestBackgroundOpener: a connection that database/sql opens in the background, for somebody who waits, has the line of the
@@ -245,7 +272,15 @@ func TestStatementOfClosedConnection(t *testing.T) {
 
 // TestDriverPanics: a panic of the driver passes, and the records say what database/sql's counters say.
 func TestDriverPanics(t *testing.T) {
-	for _, at := range []string{"connect", "reset", "queryContext", "prepareContext", "beginTx", "commit", "rows.close", "isValid", "stmt.close", "close"} {
+	const ended = " was never given back: the call panicked"
+	says := map[string]string{ // what there is of the call to tell
+		"connect": "", "close": "", "stmt.close": "",
+		"reset": "a connection from db.Query" + ended, "queryContext": "a connection from db.Query" + ended,
+		"prepareContext": "a connection from db.Prepare" + ended, "beginTx": "a connection from db.Begin" + ended,
+		"commit":     "sql.Tx from db.Begin was neither committed nor rolled back",
+		"rows.close": "sql.Rows from db.Query was never closed", "isValid": "sql.Rows from db.Query was never closed",
+	}
+	for at, says := range says {
 		t.Run(at, func(t *testing.T) {
 			f := &fake{}
 			db := tracked(t, f)
@@ -263,6 +298,7 @@ func TestDriverPanics(t *testing.T) {
 			for _, l := range dbcheck.Leases(db) {
 				if l.Kind != leakcheck.SQLStmt {
 					held++
+					assert.Equal(t, says, regexp.MustCompile(` at hooks_test.go:\d+`).ReplaceAllString(l.Summary, ""))
 				}
 			}
 			want := db.Stats().InUse

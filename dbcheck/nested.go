@@ -3,10 +3,10 @@ package dbcheck
 import (
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 	"unsafe"
 
+	"github.com/leakgate/leakgate/internal/dbuse"
 	"github.com/leakgate/leakgate/internal/goroutine"
 	"github.com/leakgate/leakgate/leakcheck"
 )
@@ -19,21 +19,35 @@ import (
 // waits after two seconds, the test fails at once, and says why; what ends it is its context, or go test's own timeout.
 //
 // Leases that were taken before the check began are not counted, so that a test may run inside a transaction of its own.
+//
+// A lease that one goroutine took and handed to another still counts for the first one.
 func NoNestedLease() leakcheck.Option {
 	return follow("NoNestedLease", func(s scope, fd leakcheck.Followed) func() []leakcheck.Leak {
 		var f found
-		remove := observers.add(&observer{
-			scope: s, byGoid: true,
-			leased: func(u *use) {
-				for _, outer := range observers.heldBy(u.goid) {
-					if outer.pool == u.pool {
-						name := describeUse(u)
-						f.add(describeUse(outer)+" "+name, func() leakcheck.Leak { return at(nested(name+" was taken", outer), u.PCs()) })
+		remove := observers.Add(&dbuse.Observer{
+			Scope: s.Scope, ByGoid: true,
+			Leased: func(u dbuse.Lease) {
+				if _, ok := u.(*use); !ok {
+					return // Asked has told it
+				}
+				for _, outer := range observers.HeldBy(u.Goroutine()) {
+					if outer.Pool() == u.Pool() {
+						name := u.What()
+						f.add(outer.What()+" "+name, func() leakcheck.Leak { return at(nested(name+" was taken", outer), u.PCs()) })
 					}
 				}
 			},
+			Asked: func(a *dbuse.Ask) {
+				if outer, leak, ok := nestedAsk(a); ok {
+					f.add(outer.What()+" "+leak.Site.String(), func() leakcheck.Leak { return leak })
+				}
+			},
 		})
-		stop := every(fd, 10*time.Millisecond, newWaiters(s, &f, fd.T).look)
+		w := newWaiters(s, &f, fd.T)
+		stop := every(fd, 10*time.Millisecond, func() {
+			w.look()
+			w.lookAsks()
+		})
 		return func() []leakcheck.Leak {
 			stop()
 			remove()
@@ -42,13 +56,31 @@ func NoNestedLease() leakcheck.Option {
 	})
 }
 
-func nested(what string, outer *use) leakcheck.Leak {
-	return leakcheck.Leak{
-		Kind: leakcheck.SQLConn, Code: codeNested,
-		Summary: fmt.Sprintf("%s while its goroutine held another connection of the pool: %s", what, describeUse(outer)),
-		State:   "with as many goroutines as the pool has connections, all of them wait for ever",
-		Hint:    "give the first back before the second is taken, or use the first for both: tx.QueryContext, conn.QueryContext",
+// nestedAsk gives the lease that the goroutine of somebody who asks holds of the same pool.
+func nestedAsk(a *dbuse.Ask) (outer dbuse.Lease, leak leakcheck.Leak, ok bool) {
+	for _, outer := range observers.HeldBy(a.Goroutine) {
+		if outer.Pool() == a.Pool {
+			return outer, at(nested("a connection was asked for", outer), a.PCs), true
+		}
 	}
+	return nil, leak, false
+}
+
+func nested(what string, outer dbuse.Lease) leakcheck.Leak {
+	return leakcheck.Leak{
+		Kind: kindOf(outer.Pool()), Code: codeNested,
+		Summary: fmt.Sprintf("%s while its goroutine held another connection of the pool: %s", what, outer.What()),
+		Holds:   takenRows("the first", outer),
+		State:   "with as many goroutines as the pool has connections, all of them wait for ever",
+		Hint:    "give the first back before the second is taken, or use the first for both: " + queryOf(kindOf(outer.Pool())),
+	}
+}
+
+func queryOf(k leakcheck.Kind) string {
+	if k == leakcheck.PgxConn {
+		return "tx.Query, conn.Query"
+	}
+	return "tx.QueryContext, conn.QueryContext"
 }
 
 // waiters looks for goroutines that wait for a connection while they hold one.
@@ -60,10 +92,11 @@ type waiters struct {
 	dumper goroutine.Dumper
 	waits  map[*pool]int64
 	since  map[uint64]time.Time // by goroutine
+	said   map[*dbuse.Ask]bool
 }
 
 func newWaiters(s scope, f *found, t leakcheck.TB) *waiters {
-	w := &waiters{scope: s, found: f, t: t, waits: make(map[*pool]int64), since: make(map[uint64]time.Time)}
+	w := &waiters{scope: s, found: f, t: t, waits: make(map[*pool]int64), since: make(map[uint64]time.Time), said: make(map[*dbuse.Ask]bool)}
 	for _, p := range uniquePools(s.pools) {
 		if db := p.handle(); db != nil {
 			w.waits[p] = db.Stats().WaitCount
@@ -76,17 +109,25 @@ func newWaiters(s scope, f *found, t leakcheck.TB) *waiters {
 const maxWait = 2 * time.Second
 
 func (w *waiters) look() {
-	held := observers.holders()
+	held := make(map[uint64][]*use) // of pools of database/sql: others tell who asks
+	for id, ls := range observers.Holders() {
+		for _, l := range ls {
+			if u, ok := l.(*use); ok {
+				held[id] = append(held[id], u)
+			}
+		}
+	}
 	waiting := len(w.since) > 0
 	for _, us := range held {
-		p := us[0].pool
-		db := p.handle()
-		if db == nil {
-			continue
-		}
-		if n := db.Stats().WaitCount; n != w.waits[p] {
-			w.waits[p] = n
-			waiting = true
+		for _, u := range us { // it may hold connections of several pools
+			db := u.pool.handle()
+			if db == nil {
+				continue
+			}
+			if n := db.Stats().WaitCount; n != w.waits[u.pool] {
+				w.waits[u.pool] = n
+				waiting = true
+			}
 		}
 	}
 	if !waiting {
@@ -105,19 +146,18 @@ func (w *waiters) look() {
 			}
 			for _, u := range us {
 				db := u.pool.handle()
-				if db == nil || !w.scope.coversUse(u) || goroutine.FirstPointer(g.Args[i]) != uint64(uintptr(unsafe.Pointer(db))) {
+				if db == nil || !w.scope.CoversLease(u) || goroutine.FirstPointer(g.Args[i]) != uint64(uintptr(unsafe.Pointer(db))) {
 					continue
 				}
 				still[h.ID] = true
 				leak := atFrames(nested("a connection was asked for", u), g.Frames)
-				key := describeUse(u) + " waits at " + leak.Site.String()
+				key := u.What() + " waits at " + leak.Site.String()
 				w.found.add(key, func() leakcheck.Leak { return leak })
 				if since, ok := w.since[h.ID]; !ok {
 					w.since[h.ID] = time.Now()
 				} else if time.Since(since) > maxWait {
 					w.since[h.ID] = time.Now().Add(time.Hour) // say it once
-					w.found.say(w.t, fmt.Sprintf("%s\n  it waits at %s\n  and holds   %s\n  fix         %s",
-						leak.Summary, where(leak.Site), describeUse(u), leak.Hint))
+					w.found.say(w.t, selfDeadlock(leak, u))
 				}
 				break
 			}
@@ -131,6 +171,33 @@ func (w *waiters) look() {
 	}
 }
 
+// lookAsks looks at those who wait for a pool that tells so.
+func (w *waiters) lookAsks() {
+	for _, a := range observers.Asks() {
+		if !w.scope.Covers(a.Pool, a.Test) || w.said[a] || time.Since(a.Since) <= maxWait {
+			continue
+		}
+		if outer, leak, ok := nestedAsk(a); ok {
+			w.said[a] = true
+			w.found.say(w.t, selfDeadlock(leak, outer))
+		}
+	}
+}
+
+// selfDeadlock words a wait: where the goroutine waits, and where it took what it holds.
+func selfDeadlock(leak leakcheck.Leak, outer dbuse.Lease) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s)\n", leak.Summary, codeNested)
+	fmt.Fprintf(&b, "  waits at    %s\n", where(leak.Site))
+	if leak.Site.Source != "" {
+		fmt.Fprintf(&b, "                  %s\n", leak.Site.Source)
+	}
+	fmt.Fprintf(&b, "  holds       %s\n", outer.What())
+	b.WriteString(takenAt(outer.PCs()))
+	fmt.Fprintf(&b, "  fix         %s", leak.Hint)
+	return b.String()
+}
+
 // say fails the test while it runs, because it may never end.
 func (f *found) say(t leakcheck.TB, text string) {
 	f.mu.Lock()
@@ -141,9 +208,12 @@ func (f *found) say(t leakcheck.TB, text string) {
 	speak(t, text)
 }
 
+// waitsText begins what is said while a test waits.
+const waitsText = "dbcheck: this test waits, perhaps for ever: "
+
 func speak(t leakcheck.TB, text string) {
 	t.Helper()
-	text = "dbcheck: this test waits, perhaps for ever: " + strings.TrimSpace(text)
+	text = waitsText + strings.TrimSpace(text)
 	toStderr(t.Name(), text)
 	t.Errorf("%s", text)
 }
@@ -154,26 +224,5 @@ func every(f leakcheck.Followed, d time.Duration, look func()) (stop func()) {
 	if f.Bubble || f.T == nil {
 		return func() {}
 	}
-	var (
-		mu    sync.Mutex
-		over  bool
-		timer *time.Timer
-	)
-	mu.Lock()
-	defer mu.Unlock()
-	timer = time.AfterFunc(d, func() {
-		mu.Lock()
-		defer mu.Unlock()
-		if over {
-			return
-		}
-		look()
-		timer.Reset(d)
-	})
-	return func() {
-		mu.Lock()
-		defer mu.Unlock()
-		over = true
-		timer.Stop()
-	}
+	return dbuse.Every(d, look)
 }

@@ -17,16 +17,16 @@ func TestObserversEnd(t *testing.T) {
 		check := Verify(r, db, MaxHold(1), MaxConns(9), NoNestedLease(), NoCallWhileHeld())
 		tx, err := db.Begin()
 		require.NoError(t, err)
-		assert.True(t, observers.wantGoroutines() && outbound.Calls.Active())
-		assert.Len(t, observers.holders(), 1)
+		assert.True(t, observers.WantGoroutines() && outbound.Calls.Active())
+		assert.Len(t, observers.Holders(), 1)
 		require.NoError(t, tx.Rollback())
-		assert.Empty(t, observers.holders())
+		assert.Empty(t, observers.Holders())
 		if fails {
 			r.Errorf("by itself")
 		}
 		check()
-		assert.Nil(t, observers.list.Load())
-		assert.False(t, observers.wantGoroutines() || outbound.Calls.Active())
+		assert.False(t, observers.Active())
+		assert.False(t, observers.WantGoroutines() || outbound.Calls.Active())
 		require.NoError(t, db.Close())
 	}
 }

@@ -5,8 +5,11 @@ import (
 	"database/sql"
 	"database/sql/driver"
 	"errors"
+	"runtime"
 	"strings"
 	"testing"
+	"time"
+	"weak"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -53,6 +56,44 @@ func TestOpen(t *testing.T) {
 		}
 	}
 	assert.Equal(t, 2, opens, "the driver opens a connector once")
+}
+
+// TestOpenElsewhere: where database/sql keeps its connector is its own affair. What was made by Open and OpenDB is tracked all the same,
+// and budgets find out who waits.
+func TestOpenElsewhere(t *testing.T) {
+	dbcheck.RenameConnectorField(t)
+	for name, open := range map[string]func() (*sql.DB, error){
+		"Open":             func() (*sql.DB, error) { return dbcheck.Open("dbcheck-fake", "app:pw@host") },
+		"Open, old driver": func() (*sql.DB, error) { return dbcheck.Open("dbcheck-old", "app:pw@host") },
+		"OpenDB":           func() (*sql.DB, error) { return dbcheck.OpenDB(registered.connector()), nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, err := open()
+			require.NoError(t, err)
+			defer db.Close()
+			db.SetMaxOpenConns(1)
+			ft := &fakeT{}
+			check := dbcheck.Verify(ft, db, dbcheck.HighWater(0.5))
+			rows, err := db.Query("SELECT 1")
+			require.NoError(t, err)
+			require.Len(t, dbcheck.Leases(db), 1)
+			check()
+			require.Len(t, ft.failures(), 1)
+			assert.Contains(t, ft.failures()[0], "sql.Rows from db.Query at open_test.go:")
+			assert.Contains(t, ft.failures()[0], "LK214")
+			require.NoError(t, rows.Close())
+			assert.Empty(t, dbcheck.Leases(db))
+		})
+	}
+}
+
+// TestKnownIsForgotten: what is remembered of a pool goes with it.
+func TestKnownIsForgotten(t *testing.T) {
+	db := dbcheck.OpenDB((&fake{}).connector())
+	key := weak.Make(db)
+	assert.True(t, dbcheck.IsKnown(key))
+	require.NoError(t, db.Close())
+	require.Eventually(t, func() bool { runtime.GC(); return !dbcheck.IsKnown(key) }, 30*time.Second, 10*time.Millisecond)
 }
 
 func TestOpenFails(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"database/sql/driver"
 	"reflect"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/leakgate/leakgate/internal/callsite"
 	"github.com/leakgate/leakgate/internal/dbpool"
+	"github.com/leakgate/leakgate/internal/dbuse"
 	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/lease"
 )
@@ -22,6 +22,9 @@ type pool struct {
 	conns *lease.Pool // leases of connections
 	stmts *lease.Pool // prepared statements
 	known *dbpool.Pool
+
+	lost  atomic.Int32 // statements whose first connection is closed
+	texts texts
 
 	faults *faults // of one run of Sweep; nil otherwise
 
@@ -37,6 +40,8 @@ type connInfo struct {
 	pid    uint64
 	opener label.ID
 	pcs    []uintptr // stack that opened it
+
+	gone atomic.Bool // it is being closed with all that is open on it
 }
 
 var lastConn atomic.Uint64
@@ -69,8 +74,23 @@ func nameOf(pcs []uintptr) string {
 	return "the sql.DB opened at " + short(site)
 }
 
+// known says which sql.DB is of which pool, as far as that was told when it was made: weak.Pointer[sql.DB] to
+// weak.Pointer[pool]. It keeps neither alive.
+var known sync.Map
+
+// poolMadeFor gives the pool of a sql.DB that was told; nil of any other.
+func poolMadeFor(db *sql.DB) *pool {
+	if p, ok := known.Load(weak.Make(db)); ok {
+		return p.(weak.Pointer[pool]).Value()
+	}
+	return nil
+}
+
 func (p *pool) setDB(db *sql.DB) {
 	key := weak.Make(db)
+	if _, there := known.LoadOrStore(key, weak.Make(p)); !there {
+		runtime.AddCleanup(db, func(key weak.Pointer[sql.DB]) { known.Delete(key) }, key)
+	}
 	p.mu.Lock()
 	p.db = key
 	p.mu.Unlock()
@@ -95,13 +115,23 @@ func (p *pool) limit() int {
 // opened makes a tracked connection of one that the driver has opened.
 func (p *pool) opened(below driver.Conn) driver.Conn {
 	owner := label.Owner()
-	info := &connInfo{id: lastConn.Add(1), ends: endsOf(below), pid: serverPID(below), opener: owner}
+	info := &connInfo{id: lastConn.Add(1), opener: owner}
+	var types []string
+	for _, l := range layers(below) { // what is found further down is the driver's
+		types = append(types, typeName(l))
+		if ends := endsOf(l); ends != (dbpool.Ends{}) {
+			info.ends = ends
+		}
+		if pid := serverPID(l); pid != 0 {
+			info.pid = pid
+		}
+	}
 	var pcs [lease.MaxDepth]uintptr
 	n := runtime.Callers(2, pcs[:])
 	info.pcs = pcs[:n:n]
-	p.known.Opened(info.id, info.ends, typeName(below))
+	p.known.Opened(info.id, info.ends, types...)
 	p.conns.Dialed(owner)
-	c := &conn{below: below, pool: p, info: info}
+	c := &conn{below: below, pool: p, info: info, swept: p.faults.adopt(below)}
 	c.keepsConn()
 	if byOpener(info.pcs) {
 		// Whoever waits for it gets it without a further call of the driver: the first one says who that is. It may also
@@ -112,7 +142,7 @@ func (p *pool) opened(below driver.Conn) driver.Conn {
 	} else {
 		c.take(false)
 	}
-	observers.opened(p, info)
+	observers.Opened(p.conns, info.seenAs())
 	return c.exposed()
 }
 
@@ -120,7 +150,7 @@ func (p *pool) opened(below driver.Conn) driver.Conn {
 func (p *pool) closed(info *connInfo) {
 	p.known.Closed(info.id)
 	p.seen(info)
-	observers.closed(p, info)
+	observers.Closed(p.conns, info.seenAs())
 }
 
 // seen says that a connection is provisional no longer.
@@ -160,8 +190,4 @@ func typeName(c driver.Conn) string {
 	return t.PkgPath() + "." + t.Name()
 }
 
-// short is the position of a frame for a sentence: the file without its folder, and the line.
-func short(f callsite.Frame) string {
-	pos := f.Position()
-	return pos[strings.LastIndexAny(pos, `/\`)+1:]
-}
+func short(f callsite.Frame) string { return dbuse.Short(f) }

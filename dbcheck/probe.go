@@ -97,7 +97,7 @@ func describe(l *lease.Lease) leakcheck.Leak {
 	if info.Local.IsValid() {
 		leak.Holds = append(leak.Holds, fmt.Sprintf("connection %s → %s", info.Local, info.Remote))
 	}
-	user := callsite.User(callsite.Expand(l.PCs()))
+	user := callers(l.PCs())
 	for _, f := range user {
 		leak.Stack = append(leak.Stack, frame(f))
 	}
@@ -106,6 +106,11 @@ func describe(l *lease.Lease) leakcheck.Leak {
 	}
 	leak.Fingerprint = callsite.Fingerprint(info.Kind, "tracked", user, leak.Test)
 	return leak
+}
+
+// callers gives the user's frames of a stack that reached the driver through database/sql: not those of a wrapper between the two.
+func callers(pcs []uintptr) []callsite.Frame {
+	return callsite.User(callsite.From(callsite.Expand(pcs), "database/sql."))
 }
 
 func frame(f callsite.Frame) leakcheck.Frame {

@@ -3,13 +3,14 @@ package dbcheck
 import (
 	"context"
 	"database/sql/driver"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 
 	"github.com/leakgate/leakgate/internal/callsite"
+	"github.com/leakgate/leakgate/internal/dbuse"
 	"github.com/leakgate/leakgate/internal/lease"
+	"github.com/leakgate/leakgate/internal/sqltext"
 )
 
 // stmt is a tracked statement: what every one has. What else the driver's has is added by exposed.
@@ -23,15 +24,17 @@ type stmt struct {
 type preparation struct {
 	query  string
 	info   *connInfo
+	among  *texts // of its pool
 	within uint64 // the lease that it was prepared under
 	usedBy atomic.Pointer[use]
 	closed atomic.Bool
+	lost   atomic.Bool // its connection was closed, and not the statement: see lost.go
 
 	once sync.Once
-	call call // what prepared it, known once it was asked for
-	mine bool // whoever called that has to close it
+	call dbuse.Call // what prepared it, known once it was asked for
+	mine bool       // whoever called that has to close it
 
-	lease.Lease // last, because it ends in a long array without pointers
+	lease.Lease
 }
 
 // prepared tracks a statement.
@@ -39,9 +42,11 @@ func (c *conn) prepared(u *use, s driver.Stmt, err error, query string) driver.S
 	if err != nil || isNil(s) {
 		return s
 	}
-	p := &preparation{query: query, info: c.info, within: u.ID()}
+	p := &preparation{query: query, info: c.info, among: &c.pool.texts, within: u.ID()}
 	c.pool.stmts.TakeFor(u.Test(), &p.Lease, p, 2)
+	p.among.opened(p)
 	t := &stmt{below: s, conn: c, open: p}
+	c.swept.prepared(t)
 	return t.exposed()
 }
 
@@ -51,41 +56,61 @@ func (p *preparation) Now() lease.State {
 	if p.closed.Load() {
 		return lease.Released
 	}
-	p.once.Do(func() {
-		p.call = callOf(p.PCs())
-		switch p.call.method {
-		case "Prepare", "PrepareContext", "":
-			p.mine = true
-		}
-	})
-	if !p.mine {
+	if p.resolve(); !p.mine || p.lost.Load() && !p.hasCopy() {
 		return lease.Released
 	}
 	return lease.Held
 }
 
-func (p *preparation) end() {
-	if !p.closed.Swap(true) {
-		p.Release(false)
+// resolve finds out what prepared it.
+func (p *preparation) resolve() {
+	p.once.Do(func() {
+		p.call = dbuse.CallOf(p.PCs())
+		switch p.call.Method {
+		case "Prepare", "PrepareContext", "":
+			p.mine = true
+		}
+	})
+}
+
+// end takes the statement out; it is false when it was out already.
+func (p *preparation) end() bool {
+	if p.closed.Swap(true) {
+		return false
 	}
+	p.Release(false)
+	p.among.ended(p)
+	return true
 }
 
 // Info describes the statement.
 func (p *preparation) Info() lease.Info {
-	p.Now() // finds out what prepared it
+	p.resolve()
 	within := p.within
 	if u := p.usedBy.Load(); u != nil && !u.over.Load() {
 		within = u.ID() // database/sql closes it only when that lease is over
 	}
 	info := lease.Info{
-		Kind: "sql-stmt", Code: codeStmt, Hint: "defer stmt.Close()", Within: within,
-		Summary: p.call.what("sql.Stmt", p.PCs()) + " was never closed",
-		State:   statement(p.query),
+		Kind: "sql-stmt", Code: codeStmt, Hint: p.hint(), Within: within,
+		Summary: p.call.What("sql.Stmt", p.PCs()) + " was never closed",
+		State:   sqltext.Statement(p.query),
 	}
-	if p.info.pid != 0 {
-		info.Note = "it is prepared on the server, process " + itoa(p.info.pid)
+	if pid := p.openOn().pid; pid != 0 {
+		info.Note = "it is prepared on the server, process " + itoa(pid)
 	}
 	return info
+}
+
+// hint says how the statement is closed. One that a dependency has prepared is the caller's only when it was handed over: an ORM may
+// keep it.
+func (p *preparation) hint() string {
+	user := callers(p.PCs())
+	if len(user) == 0 || !callsite.IsDependency(user[0]) {
+		return "defer stmt.Close()"
+	}
+	lib, _, _ := strings.Cut(user[0].Package(), "/internal/")
+	return "defer stmt.Close(), where " + lib + " has given the statement to you; where " + lib + " keeps it, as a cache of statements does, " +
+		"close that before the check, or leave statements out: leakcheck.Without(leakcheck.SQLStmt)"
 }
 
 // NumInput is the driver's.
@@ -93,7 +118,10 @@ func (s *stmt) NumInput() int { return s.below.NumInput() }
 
 // Close closes the statement. database/sql may call it while it holds its own lock, so that nothing here may ask it.
 func (s *stmt) Close() error {
-	defer s.open.end()
+	defer s.ended()
+	if s.conn.swept != nil {
+		return s.conn.swept.closeStmt(s)
+	}
 	return s.below.Close()
 }
 
@@ -107,7 +135,8 @@ func (s *stmt) begin(op string) *use {
 func (s *stmt) Exec(args []driver.Value) (driver.Result, error) {
 	u := s.begin("stmt.Exec")
 	defer u.done()
-	if err := s.conn.pool.fault("stmt.Exec", s.open.query); err != nil {
+	defer s.conn.swept.leave()
+	if err := s.conn.swept.call(context.Background(), "stmt.Exec", s.open.query); err != nil {
 		return nil, err
 	}
 	return s.below.Exec(args) //lint:ignore SA1019 database/sql still calls it for drivers that have nothing else
@@ -117,14 +146,15 @@ func (s *stmt) Exec(args []driver.Value) (driver.Result, error) {
 func (s *stmt) Query(args []driver.Value) (driver.Rows, error) {
 	u := s.begin("stmt.Query")
 	defer u.done()
-	if err := s.conn.pool.fault("stmt.Query", s.open.query); err != nil {
+	defer s.conn.swept.leave()
+	if err := s.conn.swept.call(context.Background(), "stmt.Query", s.open.query); err != nil {
 		return nil, err
 	}
 	rows, err := s.below.Query(args) //lint:ignore SA1019 database/sql still calls it for drivers that have nothing else
 	if err == nil {
-		u.queried()
+		u.queried(true) // the driver is not told which context it is
 	}
-	return s.conn.pool.faultyRows(rows), err
+	return s.conn.swept.sweptRows(context.Background(), rows, s.open.query), err
 }
 
 // The rest is there when the driver has it.
@@ -134,7 +164,8 @@ type stmtExecer struct{ *stmt }
 func (s stmtExecer) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
 	u := s.begin("stmt.ExecContext")
 	defer u.done()
-	if err := s.conn.pool.fault("stmt.ExecContext", s.open.query); err != nil {
+	defer s.conn.swept.leave()
+	if err := s.conn.swept.call(ctx, "stmt.ExecContext", s.open.query); err != nil {
 		return nil, err
 	}
 	return s.below.(driver.StmtExecContext).ExecContext(ctx, args)
@@ -145,14 +176,15 @@ type stmtQueryer struct{ *stmt }
 func (s stmtQueryer) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
 	u := s.begin("stmt.QueryContext")
 	defer u.done()
-	if err := s.conn.pool.fault("stmt.QueryContext", s.open.query); err != nil {
+	defer s.conn.swept.leave()
+	if err := s.conn.swept.call(ctx, "stmt.QueryContext", s.open.query); err != nil {
 		return nil, err
 	}
 	rows, err := s.below.(driver.StmtQueryContext).QueryContext(ctx, args)
 	if err == nil {
-		u.queried()
+		u.queried(ctx.Done() != nil)
 	}
-	return s.conn.pool.faultyRows(rows), err
+	return s.conn.swept.sweptRows(ctx, rows, s.open.query), err
 }
 
 type stmtChecker struct{ *stmt }
@@ -165,63 +197,4 @@ type stmtConverter struct{ *stmt }
 
 func (s stmtConverter) ColumnConverter(i int) driver.ValueConverter {
 	return s.below.(converter).ColumnConverter(i)
-}
-
-// call is the function of database/sql that the program called.
-type call struct {
-	receiver string // "db", "tx", "conn", "stmt"; "" for none
-	method   string // "QueryContext"; "" when there is no frame of database/sql
-}
-
-// callOf finds the call in a stack: the outermost of the innermost run of frames of database/sql.
-func callOf(pcs []uintptr) (c call) {
-	if len(pcs) == 0 {
-		return c
-	}
-	it := runtime.CallersFrames(pcs)
-	in := false
-	for {
-		f, more := it.Next()
-		name, ok := strings.CutPrefix(f.Function, "database/sql.")
-		if in && !ok && !strings.HasPrefix(f.Function, "runtime.") {
-			return c
-		}
-		if ok {
-			in = true
-			c.frame(name)
-		}
-		if !more {
-			return c
-		}
-	}
-}
-
-var receivers = map[string]string{"(*DB)": "db", "(*Tx)": "tx", "(*Conn)": "conn", "(*Stmt)": "stmt", "(*Row)": "row", "(*Rows)": "rows"}
-
-func (c *call) frame(name string) {
-	recv, method, ok := strings.Cut(name, ").")
-	if !ok {
-		return // a function such as withLock
-	}
-	method, _, _ = strings.Cut(method, ".") // a closure inside
-	r := receivers[recv+")"]
-	if r == "" {
-		return // driverConn
-	}
-	c.receiver, c.method = r, method
-}
-
-// what names a thing by where it came from: "sql.Rows from db.QueryContext at store.go:41".
-func (c call) what(thing string, pcs []uintptr) string {
-	switch {
-	case c.method == "":
-	case c.method == "connectionOpener":
-		thing += " from db's background opener"
-	default:
-		thing += " from " + c.receiver + "." + c.method
-	}
-	if site := callsite.Pick(callsite.User(callsite.Expand(pcs))); site.Func != "" {
-		thing += " at " + short(site)
-	}
-	return thing
 }

@@ -7,19 +7,17 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/leakgate/leakgate/internal/dbuse"
 	"github.com/leakgate/leakgate/internal/goroutine"
 	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/lease"
-	"github.com/leakgate/leakgate/leakcheck"
+	"github.com/leakgate/leakgate/internal/sqltext"
 )
 
-// Codes of what is leased. docs/codes.md explains each.
+// Codes of what is leased, apart from those of package dbuse. docs/codes.md explains each.
 const (
-	codeTx   = "LK202"
-	codeRows = "LK203"
-	codeConn = "LK204"
+	codeConn = dbuse.CodeConn
 	codeStmt = "LK205"
-	codeRow  = "LK206"
 )
 
 // use is one lease of a connection: from the moment database/sql takes it for somebody until it has it back. It does not
@@ -32,37 +30,34 @@ type use struct {
 	over atomic.Bool
 
 	mu      sync.Mutex
-	op      string    // the last call of the driver
-	query   string    // the last statement
-	at      time.Time // when that call ended; when it began, while it runs
+	op      string       // the last call of the driver
+	query   string       // the last statement
+	at      lease.Moment // when that call ended; when it began, while it runs; 0 before the first
 	running bool
-	tx      int // transactions open
-	rows    int // queries since the last moment when none can be open
-	gap     gap // the longest time without a call of the driver
+	tx      int     // transactions open
+	rows    int     // queries since the last moment when none can be open
+	waits   int     // of these, those whose rows have a goroutine of database/sql that waits for the end of a context
+	gap     gap     // the longest time without a call of the driver
+	places  *places // where its calls were; nil when nobody wants to know
 
-	lease.Lease // last, because it ends in a long array without pointers
-}
-
-// gap is a time in which the driver was not called.
-type gap struct {
-	length        time.Duration
-	before, after string
+	lease.Lease
 }
 
 func newUse(c *conn, reused bool) *use {
 	u := &use{pool: c.pool, info: c.info}
-	if observers.wantGoroutines() {
-		var buf [64]byte
-		u.goid = goroutine.CurrentID(buf[:])
+	if observers.WantGoroutines() {
+		u.goid = goroutine.CurrentID(nil)
 	}
-	c.pool.conns.TakeCounted(label.Owner(), &u.Lease, u, 2, reused)
-	u.at = u.Taken()
+	if observers.WantPlaces() {
+		u.places = spare.Get().(*places)
+	}
+	c.pool.conns.TakeCounted(label.Owner(), &u.Lease, u, 2, reused) // from here on others may look at it
 	return u
 }
 
 // begin notes that the driver is called.
 func (u *use) begin(op, query string) {
-	now := time.Now()
+	now := lease.Now()
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	u.idled(now, op)
@@ -72,18 +67,23 @@ func (u *use) begin(op, query string) {
 	}
 }
 
-// idled notes the time without a call that ends now. u.mu is locked.
-func (u *use) idled(now time.Time, next string) {
-	if d := now.Sub(u.at); d > u.gap.length && !u.running {
-		u.gap = gap{length: d, before: u.op, after: next}
-	}
-}
-
 // done notes that the driver's call has ended.
 func (u *use) done() {
-	now := time.Now()
+	now := lease.Now()
 	u.mu.Lock()
 	u.at, u.running = now, false
+	u.mu.Unlock()
+}
+
+// resets notes that the driver's ResetSession begins, or is over. It is no call of the program's, so that nothing is left of it
+// when it is over.
+func (u *use) resets(running bool) {
+	now := lease.Now()
+	u.mu.Lock()
+	u.op, u.at, u.running = "", now, running
+	if running {
+		u.op = "ResetSession"
+	}
 	u.mu.Unlock()
 }
 
@@ -91,25 +91,32 @@ func (u *use) txs(n int) {
 	u.mu.Lock()
 	u.tx += n
 	if n < 0 {
-		u.rows = 0 // the end of a transaction closes its rows
+		u.rows, u.waits = 0, 0 // the end of a transaction closes its rows
 	}
 	u.mu.Unlock()
 }
 
-func (u *use) queried() {
+// queried notes a query. cancellable says whether its context can end, or may be able to.
+func (u *use) queried(cancellable bool) {
 	u.mu.Lock()
 	u.rows++
+	if cancellable || u.tx > 0 { // in a transaction it waits for that one's context
+		u.waits++
+	}
 	u.mu.Unlock()
 }
 
-// end ends the lease.
+// end ends the lease. Those who observe are told first: a check that finds nothing held any more knows then that it was told
+// of everything.
 func (u *use) end() {
-	if u.over.Swap(true) {
-		return
+	if observers.Active() { // nobody else asks for the gap of a lease that is over
+		now := lease.Now()
+		u.mu.Lock()
+		u.idled(now, "its return")
+		u.mu.Unlock()
+		observers.Released(u)
 	}
-	u.mu.Lock()
-	u.idled(time.Now(), "its return")
-	u.mu.Unlock()
+	u.over.Store(true)
 	u.Release(false)
 }
 
@@ -123,43 +130,47 @@ func (u *use) Now() lease.State {
 
 // Info describes the lease.
 func (u *use) Info() lease.Info {
-	c := callOf(u.PCs())
+	c := dbuse.CallOf(u.PCs())
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	info := lease.Info{
-		Local: u.info.ends.Local, Remote: u.info.ends.Remote, Txs: u.tx, Rows: u.rows, State: statement(u.query),
+		Local: u.info.ends.Local, Remote: u.info.ends.Remote, Socket: u.info.ends.Socket, Txs: u.tx, Rows: u.waits, State: sqltext.Statement(u.query),
 	}
-	var thing, end string
-	info.Kind, info.Code, thing, end, info.Hint = c.leases()
-	info.Summary = c.what(thing, u.PCs()) + " " + end
+	t := c.Lends()
+	if u.broken(c) {
+		t = dbuse.Thing{Name: "a connection", Kind: "sql-conn", Code: codeConn,
+			End:  "was never given back: the call panicked",
+			Hint: "mend what panicked, in the driver or in a Value method: database/sql does not give the connection back then"}
+	}
+	if u.running && (u.op == "Commit" || u.op == "Rollback") {
+		t.End = "is not over: its " + u.op + " has not returned"
+		t.Hint = "where the server does not answer: a timeout of the driver's for each call (in its data source name)"
+	}
+	info.Kind, info.Code, info.Hint = t.Kind, t.Code, t.Hint
+	info.Summary = c.What(t.Name, u.PCs()) + " " + t.End
 	info.Note = u.note()
 	return info
 }
 
-// leases says what the call lends to its caller, and how that is given back.
-func (c call) leases() (kind, code, thing, end, hint string) {
-	switch c.method {
-	case "Query", "QueryContext":
-		return string(leakcheck.SQLRows), codeRows, "sql.Rows", "was never closed", "defer rows.Close()"
-	case "QueryRow", "QueryRowContext":
-		return string(leakcheck.SQLRows), codeRow, "sql.Row", "was never scanned",
-			"row.Scan(…), which closes the row; for a statement without a result use Exec"
-	case "Begin", "BeginTx":
-		return string(leakcheck.SQLTx), codeTx, "sql.Tx", "was neither committed nor rolled back", "defer tx.Rollback()"
-	case "Conn":
-		return string(leakcheck.SQLConn), codeConn, "sql.Conn", "was never closed", "defer conn.Close()"
-	case "":
-		return string(leakcheck.SQLConn), codeConn, "driver.Conn", "was never closed", "defer conn.Close()"
-	case "connectionOpener":
-		return string(leakcheck.SQLConn), codeConn, "a connection", "was never given back", "close what it was taken for"
+// broken says whether the call that took the lease is over without having lent anything: a panic has ended it. u.mu is locked.
+func (u *use) broken(c dbuse.Call) bool {
+	if u.running {
+		return false
 	}
-	return string(leakcheck.SQLConn), codeConn, "a connection", "was never given back: the call has not returned",
-		"give the call a context that ends"
+	switch c.Method {
+	case "Query", "QueryContext", "QueryRow", "QueryRowContext":
+		return u.rows == 0
+	case "Begin", "BeginTx":
+		return u.op == "" || u.tx == 0 && (u.op == "Begin" || u.op == "BeginTx")
+	case "Conn", "", "connectionOpener":
+		return false
+	}
+	return true
 }
 
 // note is what changes from one look to the next. u.mu is locked.
 func (u *use) note() string {
-	now := time.Now()
+	now := lease.Now()
 	s := "held for " + round(now.Sub(u.Taken()))
 	switch {
 	case u.running:
@@ -180,13 +191,4 @@ func (u *use) note() string {
 
 func itoa(n uint64) string { return strconv.FormatUint(n, 10) }
 
-// round gives a duration with as many digits as a reader wants.
-func round(d time.Duration) string {
-	switch {
-	case d >= 10*time.Second:
-		return d.Round(time.Second).String()
-	case d >= 10*time.Millisecond:
-		return d.Round(time.Millisecond).String()
-	}
-	return d.Round(time.Microsecond).String()
-}
+func round(d time.Duration) string { return dbuse.Round(d) }

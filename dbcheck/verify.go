@@ -37,7 +37,7 @@ func Verify(t leakcheck.TB, db *sql.DB, opts ...leakcheck.Option) func() {
 	if err != nil {
 		return leakcheck.Verify(t, slices.Concat(opts, []leakcheck.Option{leakcheck.Instead(), leakcheck.Fail(err)})...)
 	}
-	return leakcheck.Verify(t, slices.Concat([]leakcheck.Option{leakcheck.Instead(probes...), watchdog(db)}, opts)...)
+	return leakcheck.Verify(t, slices.Concat([]leakcheck.Option{leakcheck.Instead(probes...), watchdog(db), endedByTest(db)}, opts)...)
 }
 
 // DB lets another check look at a pool too:
@@ -45,14 +45,14 @@ func Verify(t leakcheck.TB, db *sql.DB, opts ...leakcheck.Option) func() {
 //	t.Cleanup(leakcheck.Verify(t, dbcheck.DB(db)))
 //
 // Wrapped pools are looked at by every leakcheck.Verify without it. For those it adds that budgets are judged for all that
-// is done with the pool, not only for what the test did itself, and the watch for a Conn.Close that waits for ever; any
+// is done with the pool, not only for what the test and its subtests did themselves, and the watch for a Conn.Close that waits for ever; any
 // other pool is counted. A nil pool, and one that is closed already, is an error.
 func DB(db *sql.DB) leakcheck.Option {
 	probes, err := probesOf("DB", db)
 	if err != nil {
 		return leakcheck.Fail(err)
 	}
-	return join(leakcheck.With(probes...), watchdog(db))
+	return join(leakcheck.With(probes...), watchdog(db), endedByTest(db))
 }
 
 // Pool lets a check look at any pool that can say how many of its connections are out, such as one of redis or AMQP. name
@@ -101,12 +101,17 @@ func trackedPool(db *sql.DB) *pool {
 	if db == nil {
 		return nil
 	}
-	c, ok := connectorOf(db)
-	if !ok || *c == nil {
-		return nil
+	p := poolMadeFor(db)
+	if p == nil {
+		c, ok := connectorOf(db)
+		if !ok || *c == nil {
+			return nil
+		}
+		if p = poolOf(*c); p == nil {
+			return nil
+		}
 	}
-	p := poolOf(*c)
-	if p != nil && p.handle() == nil {
+	if old := p.handle(); old == nil || old != db && isClosed(old) { // one connector for a pool, and for the next
 		p.setDB(db)
 	}
 	return p

@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/leakgate/leakgate/internal/callsite"
+	"github.com/leakgate/leakgate/internal/dbuse"
 	"github.com/leakgate/leakgate/internal/goroutine"
 	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/lease"
+	"github.com/leakgate/leakgate/internal/sqltext"
 	"github.com/leakgate/leakgate/leakcheck"
 )
 
@@ -56,9 +58,9 @@ func (d *closers) look() {
 		return
 	}
 	now := make(map[uint64]*use)
-	for _, g := range d.goroutines() {
+	for _, g := range dbuse.Goroutines(&d.dumper) {
 		i := inConnClose(g)
-		if i < 0 || !d.mine(g) {
+		if i < 0 || !dbuse.Belongs(g, d.test) {
 			continue
 		}
 		u := idle[0] // which connection it closes is not in its stack
@@ -75,48 +77,28 @@ func (d *closers) look() {
 	d.since = now
 }
 
-// goroutines lists all goroutines with their labels.
-func (d *closers) goroutines() (gs []*goroutine.Goroutine) {
-	profile := ""
-	if !goroutine.LabelsInDump() { // Go 1.25
-		profile = goroutine.LabelProfile()
-	}
-	goroutine.Scan(d.dumper.DumpLabels(), func(h goroutine.Head) bool {
-		g, _ := goroutine.Parse(h.Block)
-		gs = append(gs, &g)
-		return true
-	})
-	if profile != "" {
-		goroutine.AttachLabels(gs, profile, make(map[uint64][]goroutine.Label))
-	}
-	return gs
+// mine says whether what was taken under a label may be what the test closes: its own, what was taken before it or by the
+// test that it is a part of, and what nobody is known to have taken.
+func (d *closers) mine(by label.ID) bool {
+	name := label.NameOf(by)
+	return by == d.test || name == "" || name == d.t.Name() || strings.HasPrefix(d.t.Name(), name+"/")
 }
 
 // idle lists the connections taken with db.Conn that no call of the driver was made on since the last look but one.
 func (d *closers) idle() (out []*use) {
 	for _, l := range lease.Live.All(func(l *lease.Lease) bool { return l.Pool() == d.pool.conns }) {
 		u, ok := l.Owner().(*use)
-		if !ok || u.over.Load() {
+		if !ok || u.over.Load() || !d.mine(u.Test()) {
 			continue
 		}
 		u.mu.Lock()
-		stale := !u.running && time.Since(u.at) > watchEvery && (u.rows > 0 || u.tx > 0)
+		stale := !u.running && lease.Now().Sub(u.at) > watchEvery && (u.rows > 0 || u.tx > 0)
 		u.mu.Unlock()
-		if stale && callOf(u.PCs()).method == "Conn" {
+		if stale && dbuse.CallOf(u.PCs()).Method == "Conn" {
 			out = append(out, u)
 		}
 	}
 	return out
-}
-
-// mine says whether the goroutine is the test's: it has its label, or no label at all.
-func (d *closers) mine(g *goroutine.Goroutine) bool {
-	v, ok := g.Label(label.Key)
-	if !ok {
-		return true
-	}
-	id, _, ok := label.Parse(v)
-	return !ok || id == d.test
 }
 
 // inConnClose gives the index of the frame of a blocked Conn.Close; -1 when the goroutine is elsewhere.
@@ -151,14 +133,25 @@ func blocked(u *use, closer leakcheck.Leak) string {
 		at = "a place that is not in its stack"
 	}
 	fmt.Fprintf(&b, "Conn.Close at %s waits for %s still open on the connection (%s)\n", at, what, codeBlocked)
-	fmt.Fprintf(&b, "  connection  %s\n", describeUse(u))
-	if q := statement(query); q != "" {
+	fmt.Fprintf(&b, "  connection  %s\n", u.What())
+	if q := sqltext.Statement(query); q != "" {
 		fmt.Fprintf(&b, "  statement   %s\n", q)
 	}
-	for _, f := range callsite.User(callsite.Expand(u.PCs())) {
-		fmt.Fprintf(&b, "  taken at    %s\n", where(frame(f)))
-	}
+	b.WriteString(takenAt(u.PCs()))
 	fmt.Fprintf(&b, "  fix         %s", fix)
+	return b.String()
+}
+
+// takenAt gives the line that took a lease and those that called it, labelled as in a report.
+func takenAt(pcs []uintptr) string {
+	var b strings.Builder
+	row := "taken at"
+	for i, f := range takers(pcs) {
+		fmt.Fprintf(&b, "  %-11s %s\n", row, where(frame(f)))
+		if row = "via"; i > 0 {
+			row = ""
+		}
+	}
 	return b.String()
 }
 

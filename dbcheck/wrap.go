@@ -57,25 +57,21 @@ func Open(driverName, dataSourceName string) (*sql.DB, error) {
 	if err != nil {
 		return nil, &openError{text: hideDSN(err.Error(), dataSourceName), err: err}
 	}
-	own, ok := connectorOf(db)
-	if !ok { // a database/sql that keeps its connector elsewhere
+	var c driver.Connector
+	if own, ok := connectorOf(db); ok {
+		*own = wrap(*own, 1)
+		c = *own
+	} else { // a database/sql that keeps its connector elsewhere
 		below := db.Driver()
 		db.Close()
-		c, err := connectorFor(below, dataSourceName)
-		if err != nil {
+		if c, err = connectorFor(below, dataSourceName); err != nil {
 			return nil, &openError{text: hideDSN(err.Error(), dataSourceName), err: err}
 		}
-		db = sql.OpenDB(wrap(c, 1))
-		if c, ok := connectorOf(db); ok {
-			own = c
-		}
-	} else {
-		*own = wrap(*own, 1)
+		c = wrap(c, 1)
+		db = sql.OpenDB(c)
 	}
-	if own != nil {
-		if p := poolOf(*own); p != nil {
-			p.setDB(db)
-		}
+	if p := poolOf(c); p != nil {
+		p.setDB(db)
 	}
 	return db, nil
 }
@@ -98,10 +94,11 @@ func (c dsnConnector) Driver() driver.Driver                        { return c.d
 
 // Connect opens a connection. The lease begins with it: database/sql connects when somebody asks for a connection.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
-	if err := c.pool.fault("Connect", ""); err != nil {
+	if err := c.pool.faults.connect(ctx); err != nil {
 		return nil, err
 	}
 	below, err := c.below.Connect(ctx)
+	c.pool.faults.connected(err)
 	if err != nil || isNil(below) {
 		return below, err
 	}
@@ -119,10 +116,16 @@ func (c *connector) tracked() *pool { return c.pool }
 // Close closes the connector below.
 func (c closingConnector) Close() error { return c.below.(io.Closer).Close() }
 
-// poolOf gives the pool of a wrapped connector; nil of any other.
+// poolOf gives the pool of a wrapped connector, also when another wrapper is around it; nil of any other.
 func poolOf(c driver.Connector) *pool {
-	if t, ok := c.(interface{ tracked() *pool }); ok && !isNil(c) {
-		return t.tracked()
+	for range maxDepth {
+		if isNil(c) {
+			return nil
+		}
+		if t, ok := c.(interface{ tracked() *pool }); ok {
+			return t.tracked()
+		}
+		c = connectorBelow(c)
 	}
 	return nil
 }

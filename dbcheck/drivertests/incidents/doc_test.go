@@ -1,0 +1,2 @@
+// Package incidents runs the incidents of examples, which know a fake there, against PostgreSQL.
+package incidents

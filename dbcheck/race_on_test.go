@@ -1,0 +1,5 @@
+//go:build race
+
+package dbcheck_test
+
+const raceEnabled = true
