@@ -18,6 +18,7 @@ type Error struct {
 	What         string
 }
 
+// Error says the line, the column and what is wrong there.
 func (e *Error) Error() string {
 	return fmt.Sprintf("line %d, column %d: %s", e.Line, e.Column, e.What)
 }
