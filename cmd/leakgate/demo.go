@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,50 +13,56 @@ import (
 
 const demoUsage = `usage: leakgate demo [-v] [-keep DIR]
 
-Shows one leak being caught, on real code: a client that looks at the status code alone and forgets
-resp.Body.Close(). The demo writes a small module to a temporary folder and lets go test run three tests:
+Shows three incidents being caught, on real code. The demo writes a small module to a temporary folder and
+lets go test run its tests:
 
-  TestForbiddenPage        the client against a load balancer's 403, page and all: it must fail
-  TestForbiddenPageFixed   the fixed client against the same: it must pass
-  TestForbiddenEmpty       the first client against a 403 without a body: it passes, which is the trap
+  leasedconn    a client that looks at the status code alone and forgets resp.Body.Close(): it leaks a
+                connection for each 403 of a load balancer, and none with a mock that sends no page
+  nightlysync   a worker that opens a database session for each item: with three items here, and in
+                production until PostgreSQL had no slot left
+  heldacross    a checkout that holds its database connection while it calls a payment service: with one
+                client here, and in production until a hundred customers waited for ten connections
+
+In each the code with the fault must fail its test at the line of the fault, and the fixed code must pass.
+No database is needed: a driver inside the process stands for PostgreSQL.
 
 It needs the go command. The first run compiles net/http and the harness, which takes a while, and
 downloads go.uber.org/goleak. After that an installed leakgate works offline; go run with @latest asks the
 module proxy each time.
 
-  -v          also show the commands and everything that go test printed
-  -keep DIR   write the module to DIR and leave it there; DIR must be empty or not exist
+FLAGS
 
-Exit status: 0 the leak was caught and nothing else was reported, 1 it was missed or there was a false
+Exit status: 0 each fault was caught and nothing else was reported, 1 one was missed or there was a false
 alarm, 2 wrong usage, 3 could not run. Under go run, whatever is not 0 becomes 1.
 `
 
 func demoCommand(ctx context.Context, args []string, c console) int {
 	if wantsHelp(args) {
-		fmt.Fprint(c.out, demoUsage)
-		return exitOK
+		return help(c.out, find(commands(), "demo"), exitOK)
 	}
 	d := demo{console: c}
-	flags := flag.NewFlagSet("demo", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.BoolVar(&d.verbose, "v", false, "")
-	flags.StringVar(&d.keep, "keep", "", "")
-	err := flags.Parse(args)
-	if err == nil && flags.NArg() > 0 {
-		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	rest, _, err := parseFlags(demoFlags(&d), args, false)
+	if err == nil && len(rest) > 0 {
+		err = usagef("unexpected argument %q", rest[0])
 	}
 	if err == nil {
 		err = checkKeep(d.keep)
 	}
 	if err != nil {
-		fmt.Fprintf(c.err, "leakgate demo: %v\nrun \"leakgate demo -h\" for help\n", err)
-		return exitUsage
+		return wrongUsage("demo", err, c)
 	}
 	files, err := sources()
 	if err != nil {
 		return d.failed(err)
 	}
 	return d.run(ctx, files)
+}
+
+func demoFlags(d *demo) *flag.FlagSet {
+	fs := newFlags("demo")
+	fs.BoolVar(&d.verbose, "v", false, "also show the commands and everything that go test printed")
+	fs.StringVar(&d.keep, "keep", "", "write the module to `DIR` and leave it there; DIR must be empty or not exist")
+	return fs
 }
 
 // checkKeep makes sure that nothing of the user's is written over.
@@ -84,38 +89,6 @@ type demo struct {
 	keep    string
 }
 
-// scenario is one of the tests, and what has to come of it.
-type scenario struct {
-	test   string
-	client string
-	mock   string
-	leaks  bool // the harness must report it
-}
-
-const (
-	leakyTest = "TestForbiddenPage"
-	fixedTest = "TestForbiddenPageFixed"
-	emptyTest = "TestForbiddenEmpty"
-
-	forgets = "forgets Close"
-	closes  = "closes the body"
-	page    = "403 with a page"
-	empty   = "403, Content-Length: 0"
-)
-
-var scenarios = []scenario{
-	{leakyTest, forgets, page, true},
-	{fixedTest, closes, page, false},
-	{emptyTest, forgets, empty, false},
-}
-
-func names() (out []string) {
-	for _, s := range scenarios {
-		out = append(out, s.test)
-	}
-	return out
-}
-
 // run writes the module, runs its tests and shows what came of it. The files are the module's sources by name.
 func (d demo) run(ctx context.Context, files map[string]string) int {
 	p := &progress{w: d.err, live: d.live}
@@ -133,7 +106,7 @@ func (d demo) run(ctx context.Context, files map[string]string) int {
 	}
 	code := d.show(run, files)
 	if d.keep != "" {
-		fmt.Fprintf(d.out, "\nThe module is in %s. Run it again: go test -tags incident\n", dir)
+		fmt.Fprintf(d.out, "\nThe module is in %s. Run it again: go test -tags incident ./...\n", dir)
 	}
 	return code
 }
@@ -148,7 +121,7 @@ func (d demo) test(ctx context.Context, p *progress, files map[string]string) (r
 			todo: "install Go 1.25 or later (https://go.dev/dl) and put its bin folder on PATH",
 		}
 	}
-	p.step("writing a module with the client, its fix and three tests")
+	p.step(fmt.Sprintf("writing a module with %d incidents, their fixes and %d tests", len(incidents), len(names())))
 	from, err := findOrigin(ctx, goCmd)
 	if err != nil {
 		return nil, "", err
@@ -171,9 +144,12 @@ func (d demo) test(ctx context.Context, p *progress, files map[string]string) (r
 		fmt.Fprintf(d.err, "leakgate: in %s, with %s:\n  GOFLAGS=-mod=mod GOWORK=off %s %s\n", dir, from, goCmd, strings.Join(goTestArgs, " "))
 	}
 	p.step("compiling it with go test (the first time takes longer)")
+	running := false
 	run, err = goTest(ctx, goCmd, dir, func(e event) {
-		if e.Action == "run" {
-			p.step("running " + e.Test)
+		// The tests of several packages run at once, so that none is named.
+		if e.Action == "run" && !running {
+			running = true
+			p.step("running the tests")
 		}
 	})
 	if errors.Is(err, context.Canceled) {
@@ -198,25 +174,7 @@ func (d demo) folder() (string, error) {
 }
 
 // failed says why the demo could not run.
-func (d demo) failed(err error) int {
-	var p problem
-	if !errors.As(err, &p) {
-		p = problem{what: err.Error(), todo: "this should not happen: please report it"}
-	}
-	fmt.Fprintf(d.err, "leakgate demo: could not run: %s\n", p.what)
-	if p.said != "" {
-		lines := strings.Split(p.said, "\n")
-		const most = 20
-		for _, line := range lines[:min(len(lines), most)] {
-			fmt.Fprintf(d.err, "    %s\n", line)
-		}
-		if len(lines) > most {
-			fmt.Fprintf(d.err, "    … %d lines more\n", len(lines)-most)
-		}
-	}
-	fmt.Fprintf(d.err, "what to do: %s\n", p.todo)
-	return exitCouldNot
-}
+func (d demo) failed(err error) int { return couldNot("demo", err, d.console) }
 
 // everything writes what go test printed.
 func (d demo) everything(run *testRun) {

@@ -30,7 +30,7 @@ type testRun struct {
 }
 
 // goTestArgs are the arguments of the run. vet would look at the module's code for seconds and find nothing.
-var goTestArgs = []string{"test", "-json", "-tags=incident", "-count=1", "-vet=off", "-timeout=2m", "."}
+var goTestArgs = []string{"test", "-json", "-tags=incident", "-count=1", "-vet=off", "-ldflags=-w", "-timeout=2m", "./..."}
 
 // childEnv is the environment of the go command: the user's, without what would change how the module is built. GOTOOLCHAIN
 // and the proxy settings stay.
@@ -50,18 +50,30 @@ func childEnv(environ []string) []string {
 
 // goTest runs go test in the folder. on is called for each event as it comes.
 func goTest(ctx context.Context, goCmd, dir string, on func(event)) (*testRun, error) {
-	cmd := exec.CommandContext(ctx, goCmd, goTestArgs...)
-	cmd.Dir = dir
-	cmd.Env = append(childEnv(os.Environ()), "PWD="+dir)
+	run := &testRun{tests: make(map[string]*testResult)}
+	env := append(childEnv(os.Environ()), "PWD="+dir)
+	var err error
+	run.stderr, run.err, err = stream(ctx, goCmd, dir, goTestArgs, env, func(line string) { run.take(line, on) })
+	if err != nil {
+		return nil, err
+	}
+	return run, nil
+}
+
+// stream runs the go command and calls on for each line of its standard output as it comes. failed is its exit status, when it
+// is not 0; err says that it did not run to its end.
+func stream(ctx context.Context, goCmd, dir string, args, env []string, on func(line string)) (stderr string, failed, err error) {
+	cmd := exec.CommandContext(ctx, goCmd, args...)
+	cmd.Dir, cmd.Env = dir, env
 	ownGroup(cmd)
 	cmd.WaitDelay = 5 * time.Second
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
 	// An io.Pipe and not StdoutPipe: Wait must not close what is still being read.
 	r, w := io.Pipe()
 	cmd.Stdout = w
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 	ended := make(chan error, 1)
 	go func() {
@@ -69,39 +81,40 @@ func goTest(ctx context.Context, goCmd, dir string, on func(event)) (*testRun, e
 		w.Close()
 		ended <- err
 	}()
-	run := &testRun{tests: make(map[string]*testResult)}
-	run.read(r, on)
-	run.err = <-ended
-	run.stderr = stderr.String()
+	readLines(r, on)
+	failed = <-ended
 	if ctx.Err() != nil {
 		killGroup(cmd)
-		return nil, context.Cause(ctx)
+		return "", nil, context.Cause(ctx)
 	}
 	var exit *exec.ExitError
-	if run.err != nil && !errors.As(run.err, &exit) {
-		return nil, run.err
+	if failed != nil && !errors.As(failed, &exit) {
+		return "", nil, failed
 	}
-	return run, nil
+	return errs.String(), failed, nil
 }
 
-// event is what go test -json prints, a line each; see go doc test2json.
-type event struct {
-	Action string
-	Test   string
-	Output string
-}
-
-func (run *testRun) read(r io.Reader, on func(event)) {
+func readLines(r io.Reader, on func(line string)) {
 	lines := bufio.NewReader(r)
 	for {
 		line, err := lines.ReadString('\n')
 		if line != "" {
-			run.take(line, on)
+			on(line)
 		}
 		if err != nil {
 			return
 		}
 	}
+}
+
+// event is what go test -json prints, a line each; see go doc test2json.
+type event struct {
+	Action      string
+	Package     string
+	Test        string
+	Output      string
+	ImportPath  string // of build-output and build-fail: "example.com/shop/store [example.com/shop/store.test]"
+	FailedBuild string // of a package's fail: the ImportPath of what did not build
 }
 
 func (run *testRun) take(line string, on func(event)) {
@@ -155,7 +168,7 @@ func (run *testRun) failure(names []string) error {
 	p := problem{
 		what: fmt.Sprintf("go test did not run %s (%v)", strings.Join(missing, ", "), run.err),
 		said: said,
-		todo: "see what go test said above; leakgate demo -keep DIR leaves the module in DIR, where go test -tags incident says it again",
+		todo: "see what go test said above; leakgate demo -keep DIR leaves the module in DIR, where go test -tags incident ./... says it again",
 	}
 	has := func(texts ...string) bool {
 		for _, t := range texts {
@@ -177,8 +190,3 @@ func (run *testRun) failure(names []string) error {
 	}
 	return p
 }
-
-// problem is why the demo could not run, and what to do about it.
-type problem struct{ what, said, todo string }
-
-func (p problem) Error() string { return p.what }

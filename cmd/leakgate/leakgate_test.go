@@ -26,9 +26,17 @@ import (
 	"github.com/leakgate/leakgate/mockserver"
 )
 
-var update = flag.Bool("update", false, "rewrite the golden files, and the demo's sources from examples/leasedconn")
+var update = flag.Bool("update", false, "rewrite the golden files, and the demo's sources from examples")
 
-func TestMain(m *testing.M) { os.Exit(leakcheck.Main(m)) }
+// asProgram makes this test binary the program, for tests of what only a process has: signals, and pipes that are closed.
+const asProgram = "LEAKGATE_TEST_AS_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	os.Exit(leakcheck.Main(m))
+}
 
 // call runs the program.
 func call(t *testing.T, args ...string) (out, errs string, code int) {
@@ -57,9 +65,22 @@ func TestUsage(t *testing.T) {
 		{"dmo"}, {"DEMO"}, {"dem"}, {"versoin"}, {"frobnicate", "./..."},
 		{"version", "-h"}, {"version", "x"},
 		{"demo", "-h"}, {"demo", "-x"}, {"demo", "-keep"}, {"demo", "now"}, {"demo", "-keep", "incident"},
+		{"help", "report"}, {"help", "baseline"}, {"help", "baseline", "accept"}, {"help", "baseline", "prune"}, {"help", "baseline", "check"},
+		{"help", "completion"}, {"help", "baseline", "acept"}, {"help", "report", "x"}, {"help", "--help"},
+		{"report", "--formt", "json", "leaks"}, {"report", "-format", "jsn", "leaks"}, {"report", "-format", "xml", "leaks"},
+		{"report", "-format"}, {"report", "leaks", "-format", "json"}, {"report", "leaks", "-h", "x"}, {"report", "leaks", "-p"},
+		{"report", "-o", "leaks", "leaks"}, {"report", "-o", "a.html", "-o", "a.html", "leaks"}, {"report", "-o", "", "leaks"},
+		{"report", "-format", "text", "-format", "json", "leaks"}, {"report", "-all=perhaps", "leaks"}, {"report", "-root", "nowhere", "leaks"},
+		{"baseline"}, {"baseline", "-h"}, {"baseline", "help"}, {"baseline", "acept"}, {"baseline", "update"}, {"baseline", "./..."},
+		{"baseline", "accept", "--help"}, {"baseline", "accept", "-raeson", "x"}, {"baseline", "accept", "-race", "./..."},
+		{"baseline", "accept", "./...", "-reason", "x"}, {"baseline", "accept", "./...", "-race"}, {"baseline", "accept", "-expires", "soon", "./..."},
+		{"baseline", "accept", "-reason", "a\nb", "./..."}, {"baseline", "accept", "-baseline", "off"},
+		{"baseline", "prune", "-reason", "x"}, {"baseline", "prune", "-from", "leaks", "./..."}, {"baseline", "prune", "-from", "leaks", "--", "-race"},
+		{"baseline", "check", "-n"}, {"baseline", "check", "--", "-json"}, {"baseline", "check", "--", "-c"}, {"baseline", "check", "--", "-fuzz=."},
+		{"completion"}, {"completion", "bsh"}, {"completion", "pwsh"}, {"completion", "tcsh"}, {"completion", "bash", "zsh"}, {"completion", "-h"},
 	} {
 		out, errs, code := call(t, args...)
-		fmt.Fprintf(&b, "$ %s\n", strings.Join(append([]string{"leakgate"}, args...), " "))
+		fmt.Fprintf(&b, "$ %s\n", typed(args))
 		b.WriteString(out)
 		for line := range strings.Lines(errs) {
 			fmt.Fprintf(&b, "2> %s", line)
@@ -79,29 +100,32 @@ func TestVersion(t *testing.T) {
 func TestNearest(t *testing.T) {
 	for in, want := range map[string]string{
 		"demo": "demo", "dmeo": "demo", "demos": "demo", "emo": "demo", "de": "demo", "hlep": "help", "ver": "version",
-		"vresion": "version", "x": "", "": "", "baseline": "", "report": "", "d": "",
+		"vresion": "version", "x": "", "": "", "baseline": "baseline", "baslin": "baseline",
+		"reprot": "report", "rep": "report", "completions": "completion", "d": "",
 	} {
-		assert.Equal(t, want, nearest(in), "%q", in)
+		assert.Equal(t, want, nearest(in, commands()), "%q", in)
 	}
 }
 
-// The demo's sources are those of the example, byte for byte.
-func TestSourcesAreTheExample(t *testing.T) {
-	example := filepath.Join("..", "..", "examples", "leasedconn")
-	if _, err := os.Stat(example); errors.Is(err, fs.ErrNotExist) {
+// The demo's sources are those of the examples, byte for byte.
+func TestSourcesAreTheExamples(t *testing.T) {
+	examples := filepath.Join("..", "..", "examples")
+	if _, err := os.Stat(examples); errors.Is(err, fs.ErrNotExist) {
 		t.Skip("the examples are a module of their own, which is not here")
 	}
 	files, err := sources()
 	require.NoError(t, err)
-	require.Contains(t, files, "incident_test.go")
+	for _, in := range incidents {
+		require.Contains(t, files, in.folder+"/incident_test.go")
+	}
 	for name, got := range files {
-		want, err := os.ReadFile(filepath.Join(example, name))
+		want, err := os.ReadFile(filepath.Join(examples, name))
 		require.NoError(t, err)
 		if *update {
 			require.NoError(t, os.WriteFile(filepath.Join("incident", name+".txt"), want, 0o644))
 			continue // what is embedded here is the old one
 		}
-		assert.Equal(t, string(want), got, "go test ./cmd/leakgate -update copies examples/leasedconn/%s", name)
+		assert.Equal(t, string(want), got, "go test ./cmd/leakgate -update copies examples/%s", name)
 	}
 }
 
@@ -125,7 +149,8 @@ var varies = []struct {
 }{
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "127.0.0.1:PORT"},
 	{regexp.MustCompile(`\(fd \d+\)`), "(fd N)"},
-	{regexp.MustCompile(`after \S+ \(\d+ looks?\)`), "after TIME (N looks)"},
+	// A report that is made of budgets alone has waited when something else was still winding down.
+	{regexp.MustCompile(`\n *still so after \S+ \(\d+ looks?\)\n`), ""},
 }
 
 func normalise(s string) string {
@@ -164,7 +189,7 @@ func TestDemo(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, left, "the module is removed")
 
-	assert.LessOrEqual(t, strings.Count(out, "\n"), 70)
+	assert.LessOrEqual(t, strings.Count(out, "\n"), 145)
 	for line := range strings.Lines(out) {
 		assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), width, line)
 	}
@@ -191,27 +216,82 @@ func dropClose(s string) string {
 	return strings.Replace(s, "\tdefer resp.Body.Close()\n", "", 1)
 }
 
-// Whatever is not as it should be is exit status 1, and said.
+// Whatever is not as it should be is exit status 1, and said. Each run has a fault for several of the incidents.
 func TestDemoFailsWhenTheHarnessDoes(t *testing.T) {
+	type change = map[string]func(string) string
 	for name, tc := range map[string]struct {
-		change map[string]func(string) string
-		says   string
+		change change
+		caught int
+		says   []string
 	}{
-		"a leak that is missed":        {map[string]func(string) string{"client.go": addClose}, "TestForbiddenPage passed: the leak was missed"},
-		"a false alarm":                {map[string]func(string) string{"fixed.go": dropClose}, "TestForbiddenPageFixed did not pass: there is nothing to report in it"},
-		"a failure that is no report":  {map[string]func(string) string{"incident_test.go": unchecked}, "TestForbiddenPage failed, but not with one LK001"},
-		"a report with the wrong line": {map[string]func(string) string{"client.go": elsewhere}, "TestForbiddenPage failed with LK001, but did not name client.go:"},
+		"missed": {
+			change{"leasedconn/client.go": addClose, "nightlysync/sync.go": closePool, "heldacross/incident_test.go": noBudget},
+			2, []string{
+				"TestForbiddenPage passed: the fault was missed",
+				"TestNightlySync passed: the fault was missed",
+				"TestNightlySyncInProduction did not pass: there is nothing to report in it", // the limit is not met any more
+				"TestPay passed: the fault was missed",
+			},
+		},
+		"a false alarm": {
+			change{"leasedconn/fixed.go": dropClose, "heldacross/incident_test.go": notFixed},
+			5, []string{
+				"TestForbiddenPageFixed did not pass: there is nothing to report in it",
+				"TestPayFixed did not pass: there is nothing to report in it",
+			},
+		},
+		"a failure that is no report, and a budget that is kept": {
+			change{"leasedconn/incident_test.go": unchecked, "nightlysync/incident_test.go": budgetOf3},
+			3, []string{
+				"TestForbiddenPage failed, but not with one LK001",
+				"TestNightlySyncDeferred passed: the fault was missed",
+			},
+		},
+		"a report with the wrong line, and a log line that is missing": {
+			change{"leasedconn/client.go": elsewhere, "heldacross/incident_test.go": silent},
+			4, []string{
+				"TestForbiddenPage failed with LK001, but did not name client.go:",
+				`TestPayInProduction passed, but did not print "10 of 10 connections are out, 90 customers wait for one"`,
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			out, errs, code := runDemo(t, tc.change)
 			assert.Equal(t, exitLeaks, code, "%s%s", out, errs)
-			assert.Contains(t, out, "leakgate demo: NOT ok: 1 leak planted")
-			assert.Contains(t, out, tc.says)
+			var want strings.Builder
+			fmt.Fprintf(&want, "leakgate demo: NOT ok: 5 faults planted, %d caught\n", tc.caught)
+			_, got, _ := strings.Cut(out, "\nleakgate demo: ")
+			for _, line := range tc.says {
+				assert.Contains(t, got, "\n   "+line)
+			}
+			assert.Equal(t, 2+len(tc.says), strings.Count(got, "\n"), "nothing else is wrong:\n%s", got)
+			assert.Contains(t, out, want.String())
 			assert.NotContains(t, out, "Now yours")
 		})
 	}
 }
+
+// closePool closes each pool with its item.
+func closePool(s string) string {
+	return strings.Replace(s, "\t_, err = db.ExecContext", "\tdefer db.Close()\n\t_, err = db.ExecContext", 1)
+}
+
+// budgetOf3 allows what the deferred worker needs.
+func budgetOf3(s string) string {
+	return strings.Replace(s, "dbcheck.MaxConns(1)", "dbcheck.MaxConns(3)", 1)
+}
+
+// noBudget takes the first budget away.
+func noBudget(s string) string { return strings.Replace(s, ", dbcheck.NoCallWhileHeld()", "", 1) }
+
+// notFixed lets the test of the fixed checkout use the first one.
+func notFixed(s string) string {
+	return strings.Replace(s, "&FixedCheckout{", "&Checkout{", 1)
+}
+
+// silent says something else.
+func silent(s string) string { return strings.Replace(s, "%d customers wait", "%d people wait", 1) }
 
 // unchecked lets the first test fail by itself.
 func unchecked(s string) string {
@@ -245,20 +325,20 @@ func TestDemoCouldNotRun(t *testing.T) {
 	})
 	t.Run("compile error", func(t *testing.T) {
 		out, errs, code := runDemo(t, map[string]func(string) string{
-			"client.go": func(s string) string { return s + "\nvar x int = true\n" },
+			"leasedconn/client.go": func(s string) string { return s + "\nvar x int = true\n" },
 		})
 		assert.Equal(t, exitCouldNot, code)
 		assert.Empty(t, out)
-		assert.Contains(t, errs, "could not run: go test did not run TestForbiddenPage, TestForbiddenPageFixed, TestForbiddenEmpty")
+		assert.Contains(t, errs, "could not run: go test did not run TestForbiddenPage, TestForbiddenPageFixed, TestForbiddenEmpty (")
 		assert.Contains(t, errs, "cannot use true")
 		assert.Contains(t, errs, "what to do: ")
 	})
 	t.Run("panic", func(t *testing.T) {
 		_, errs, code := runDemo(t, map[string]func(string) string{
-			"client.go": func(s string) string { return strings.Replace(s, "\tswitch", "\tpanic(1)\n\tswitch", 1) },
+			"leasedconn/client.go": func(s string) string { return strings.Replace(s, "\tswitch", "\tpanic(1)\n\tswitch", 1) },
 		})
 		assert.Equal(t, exitCouldNot, code)
-		assert.Contains(t, errs, "go test did not run TestForbiddenPageFixed, TestForbiddenEmpty")
+		assert.Contains(t, errs, "go test did not run TestForbiddenPageFixed, TestForbiddenEmpty (")
 	})
 }
 
@@ -305,7 +385,7 @@ func TestDemoIsInterrupted(t *testing.T) {
 	}
 	files, err := sources()
 	require.NoError(t, err)
-	files["incident_test.go"] = strings.Replace(files["incident_test.go"], "\tt.Cleanup(", "\tselect {}\n\tt.Cleanup(", 1)
+	files["leasedconn/incident_test.go"] = strings.Replace(files["leasedconn/incident_test.go"], "\tt.Cleanup(", "\tselect {}\n\tt.Cleanup(", 1)
 	for _, at := range []string{"compiling", "running"} {
 		t.Run(at, func(t *testing.T) {
 			tmp := t.TempDir()
@@ -338,12 +418,14 @@ func TestDemoKeep(t *testing.T) {
 	assert.Contains(t, errs, "GOFLAGS=-mod=mod GOWORK=off")
 	assert.Contains(t, errs, "  | TestForbiddenPage: fail")
 
-	cmd := exec.CommandContext(context.Background(), "go", "test", "-tags", "incident")
+	cmd := exec.CommandContext(context.Background(), "go", "test", "-tags", "incident", "./...")
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 	again, err := cmd.CombinedOutput()
 	assert.Error(t, err)
-	assert.Contains(t, string(again), "LK001 http-response")
+	for _, line := range []string{"LK001 http-response", "LK201 goroutine ×3", "LK215 sql-conn"} {
+		assert.Contains(t, string(again), line)
+	}
 	assert.NotContains(t, string(again), "go: updates to go.mod needed")
 
 	_, errs, code = call(t, "demo", "-keep", dir)
@@ -357,7 +439,31 @@ func TestModuleRequiresTheSameVersion(t *testing.T) {
 	require.NoError(t, writeModule(dir, nil, origin{version: "v1.2.3"}))
 	mod, err := os.ReadFile(filepath.Join(dir, "go.mod"))
 	require.NoError(t, err)
-	assert.Equal(t, "module example.com/leasedconn\n\ngo 1.25.0\n\nrequire github.com/leakgate/leakgate v1.2.3\n", string(mod))
+	assert.Equal(t, "module github.com/leakgate/leakgate/examples\n\ngo 1.25.0\n\nrequire github.com/leakgate/leakgate v1.2.3\n", string(mod))
+}
+
+// Tests are told apart by their names alone, and each has its place.
+func TestIncidents(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, name := range names() {
+		assert.False(t, seen[name], "two tests are called %s", name)
+		seen[name] = true
+	}
+	for _, in := range incidents {
+		files, err := sources()
+		require.NoError(t, err)
+		own := files[in.folder+"/incident_test.go"]
+		assert.Equal(t, len(in.tests), strings.Count(own, "\nfunc Test"), "%s: tests that nobody judges", in.folder)
+		for _, s := range in.tests {
+			assert.Contains(t, own, "\nfunc "+s.test+"(")
+			if s.want.code != "" {
+				assert.NotZero(t, lineOf(files[in.folder+"/"+s.want.file], s.want.statement), s.test)
+			}
+		}
+		for _, b := range in.beside {
+			assert.Contains(t, names(), b.test)
+		}
+	}
 }
 
 func TestWrap(t *testing.T) {
@@ -400,4 +506,24 @@ func TestSpinner(t *testing.T) {
 	assert.Contains(t, b.String(), "two")
 	assert.True(t, strings.HasSuffix(b.String(), "\r\x1b[K"))
 	assert.NotContains(t, b.String(), "\n")
+}
+
+// A step's text may change, and never breaks the line.
+func TestSpinnerChanges(t *testing.T) {
+	p := &progress{w: io.Discard}
+	p.change("go test: 1 of 2 packages done  example.com/shop")
+	assert.Equal(t, "go test: 1 of 2 packages done  example.com/shop", p.now())
+	p.change(strings.Repeat("ä", 200))
+	assert.Equal(t, narrow, utf8.RuneCountInString(p.now()))
+	assert.True(t, strings.HasSuffix(p.now(), "…"))
+}
+
+// What runs long says nothing where nobody watches.
+func TestQuietProgress(t *testing.T) {
+	var b bytes.Buffer
+	p := &progress{w: &b, quiet: true}
+	p.step("one")
+	p.change("two")
+	p.end()
+	assert.Empty(t, b.String())
 }

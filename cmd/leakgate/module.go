@@ -18,27 +18,27 @@ import (
 // modulePath is the module that this command belongs to.
 const modulePath = "github.com/leakgate/leakgate"
 
-// incident holds the sources of the demo, with .txt added so that the go command leaves them alone. A test keeps them the
-// same as examples/leasedconn.
+// embedded holds the sources of the demo, with .txt added so that the go command leaves them alone. A test keeps them the
+// same as those in examples.
 //
 //go:embed incident
-var incident embed.FS
+var embedded embed.FS
 
-// sources reads the embedded files by the names that they have in the module.
+// sources reads the embedded files by the names that they have in the module: "leasedconn/client.go".
 func sources() (map[string]string, error) {
 	files := make(map[string]string)
-	entries, err := fs.ReadDir(incident, "incident")
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		data, err := incident.ReadFile("incident/" + e.Name())
-		if err != nil {
-			return nil, err
+	err := fs.WalkDir(embedded, "incident", func(name string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
 		}
-		files[strings.TrimSuffix(e.Name(), ".txt")] = string(data)
-	}
-	return files, nil
+		data, err := embedded.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		files[strings.TrimSuffix(strings.TrimPrefix(name, "incident/"), ".txt")] = string(data)
+		return nil
+	})
+	return files, err
 }
 
 // origin says where the harness comes from that the demo's module requires: the same as this program's.
@@ -93,6 +93,9 @@ func isCheckout(dir string) bool {
 	return false
 }
 
+// demoModule is the path of the demo's module: that of the examples, so that their files are written as they are.
+const demoModule = modulePath + "/examples"
+
 // writeModule writes the files as a module that requires the harness.
 func writeModule(dir string, files map[string]string, from origin) error {
 	version := from.version
@@ -107,7 +110,7 @@ func writeModule(dir string, files map[string]string, from origin) error {
 			return err
 		}
 	}
-	mod := fmt.Sprintf("module example.com/leasedconn\n\ngo 1.25.0\n\nrequire %s %s\n%s", modulePath, version, replace)
+	mod := fmt.Sprintf("module %s\n\ngo 1.25.0\n\nrequire %s %s\n%s", demoModule, modulePath, version, replace)
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o644); err != nil {
 		return err
 	}
@@ -117,7 +120,11 @@ func writeModule(dir string, files map[string]string, from origin) error {
 		}
 	}
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			return err
 		}
 	}

@@ -7,11 +7,15 @@ import (
 	"time"
 )
 
-// progress tells on standard error what is being done: a line for each step, and on a terminal a spinner while it lasts.
+// progress tells on standard error what is being done: on a terminal by a spinner while it lasts, else by a line for each
+// step, or not at all when it is quiet.
 type progress struct {
-	w    io.Writer
-	live bool
+	w     io.Writer
+	live  bool
+	quiet bool // nothing when w is no terminal
 
+	mu   sync.Mutex
+	text string
 	stop chan struct{}
 	wg   sync.WaitGroup
 }
@@ -20,9 +24,12 @@ type progress struct {
 func (p *progress) step(text string) {
 	p.end()
 	if !p.live {
-		fmt.Fprintf(p.w, "leakgate: %s\n", text)
+		if !p.quiet {
+			fmt.Fprintf(p.w, "leakgate: %s\n", text)
+		}
 		return
 	}
+	p.change(text)
 	stop := make(chan struct{})
 	p.stop = stop
 	p.wg.Go(func() {
@@ -30,7 +37,7 @@ func (p *progress) step(text string) {
 		defer tick.Stop()
 		start := time.Now()
 		for i := 0; ; i++ {
-			fmt.Fprintf(p.w, "\r\x1b[K%c %s  %ds", `|/-\`[i%4], text, int(time.Since(start).Seconds()))
+			fmt.Fprintf(p.w, "\r\x1b[K%c %s  %ds", `|/-\`[i%4], p.now(), int(time.Since(start).Seconds()))
 			select {
 			case <-stop:
 				fmt.Fprintf(p.w, "\r\x1b[K")
@@ -39,6 +46,25 @@ func (p *progress) step(text string) {
 			}
 		}
 	})
+}
+
+// narrow is how many columns a spinner's text may have: a line that the terminal breaks cannot be written over.
+const narrow = 70
+
+// change gives the step that is under way another text.
+func (p *progress) change(text string) {
+	if r := []rune(text); len(r) > narrow {
+		text = string(r[:narrow-1]) + "…"
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.text = text
+}
+
+func (p *progress) now() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.text
 }
 
 // end ends the last step. It may be called again.

@@ -3,11 +3,9 @@ package main
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 )
-
-// leakLine is the statement that the report has to name.
-const leakLine = "http.DefaultClient.Do(req)"
 
 // pageReply is what mockserver.ALB(403) sends, but for Date and Connection. A test compares it with the real one.
 const pageReply = `HTTP/1.1 403 Forbidden
@@ -30,28 +28,30 @@ type outcome struct {
 	because string // what is wrong; "" when ok
 }
 
-// judge compares a test with what had to come of it.
-func judge(s scenario, t *testResult, line int) outcome {
+// judge compares a test with what had to come of it. at is the position that the report has to name.
+func judge(s scenario, t *testResult, at string) outcome {
 	text := strings.Join(t.output, "\n")
-	at := fmt.Sprintf("client.go:%d", line)
 	reported := codes(text)
 	o := outcome{found: "nothing"}
 	if len(reported) > 0 {
 		o.found = strings.Join(reported, ", ")
 	}
+	want := s.want.code
 	switch {
-	case s.leaks && t.verdict != "fail":
-		o.because = s.test + " passed: the leak was missed"
-	case s.leaks && (len(reported) != 1 || reported[0] != "LK001"):
-		o.because = s.test + " failed, but not with one LK001"
-	case s.leaks && !regexp.MustCompile(`taken at +`+regexp.QuoteMeta(at)+`\b`).MatchString(text):
-		o.because = s.test + " failed with LK001, but did not name " + at
-	case s.leaks:
-		o.ok, o.found = true, "LK001 at "+at
+	case want != "" && t.verdict != "fail":
+		o.because = s.test + " passed: the fault was missed"
+	case want != "" && (len(reported) != 1 || reported[0] != want):
+		o.because = s.test + " failed, but not with one " + want
+	case want != "" && !regexp.MustCompile(`(?m)^ *(taken at|opened at|for example at|at) +`+regexp.QuoteMeta(at)+`\b`).MatchString(text):
+		o.because = s.test + " failed with " + want + ", but did not name " + at
+	case want != "":
+		o.ok, o.found = true, want+" at "+at
 	case t.verdict != "pass":
 		o.because = s.test + " did not pass: there is nothing to report in it"
 	case len(reported) > 0:
 		o.because = s.test + " passed, but reported " + o.found
+	case !strings.Contains(text, s.prints):
+		o.because = s.test + " passed, but did not print " + strconv.Quote(s.prints)
 	default:
 		o.ok = true
 	}
@@ -72,60 +72,102 @@ func codes(text string) (out []string) {
 
 // show writes the result and gives the exit status.
 func (d demo) show(run *testRun, files map[string]string) int {
-	d.title("1", "The client. It needs the status code alone, and forgets the body.", "client.go")
-	d.lines(excerpt(files["client.go"], leakLine, 10))
-	d.title("2", "The mock. It answers what a load balancer answers: a 403 with a page.", "incident_test.go")
-	d.lines(excerpt(files["incident_test.go"], "mockserver.New(t)", 2))
-	d.blank()
-	d.page()
-
-	leaky := run.test(leakyTest)
-	d.title("3", leakyTest+": "+strings.ToUpper(leaky.verdict)+". What go test printed:", "")
-	if len(leaky.output) == 0 {
-		fmt.Fprintf(d.out, "   nothing\n")
+	for i, in := range incidents {
+		d.incident(i, in, run, files)
 	}
-	d.report(leaky.output)
-
-	d.title("4", "Beside it:", "")
-	fmt.Fprintf(d.out, "   %s  %-22s  the client with  defer resp.Body.Close()  against the page\n", d.verdict(run.test(fixedTest)), fixedTest)
-	fmt.Fprintf(d.out, "   %s  %-22s  the client that leaks against a 403 with  Content-Length: 0\n", d.verdict(run.test(emptyTest)), emptyTest)
-	d.blank()
-	d.say("A mock without a body hides the bug: with Content-Length: 0 net/http puts the connection back into its pool before " +
-		"the client sees the response, so that there is nothing left to leak.")
-
-	code := d.summary(run, lineOf(files["client.go"], leakLine))
+	code := d.summary(run, files)
 	if code == exitOK {
 		d.next()
 	}
 	return code
 }
 
-func (d demo) summary(run *testRun, line int) int {
+// incident writes what came of one.
+func (d demo) incident(i int, in incident, run *testRun, files map[string]string) {
+	if i > 0 {
+		d.blank()
+	}
+	d.title(fmt.Sprintf("%d. %s", i+1, in.title), in.folder)
+	for _, part := range in.parts {
+		d.blank()
+		d.caption(part.text, part.file)
+		d.lines(excerpt(files[in.folder+"/"+part.file], part.statement, part.lines))
+	}
+	if in.below != nil {
+		d.blank()
+		in.below(d)
+	}
 	d.blank()
-	fmt.Fprintln(d.out, d.paint(bold, fmt.Sprintf("   %-16s %-24s %-8s %s", "client", "mock", "go test", "reported")))
+	shown := run.test(in.report)
+	d.caption(fmt.Sprintf("%s: %s. What go test printed:", in.report, strings.ToUpper(shown.verdict)), "")
+	if len(shown.output) == 0 {
+		fmt.Fprintf(d.out, "   nothing\n")
+	}
+	d.report(shown.output)
+
+	d.blank()
+	d.caption("Beside it:", "")
+	longest := 0
+	for _, b := range in.beside {
+		longest = max(longest, len(b.test))
+	}
+	for _, b := range in.beside {
+		fmt.Fprintf(d.out, "   %s  %-*s  %s\n", d.verdict(run.test(b.test)), longest, b.test, b.text)
+		for _, s := range in.tests {
+			if s.test == b.test && s.prints != "" {
+				d.printed(run.test(s.test).output)
+			}
+		}
+	}
+	d.blank()
+	d.say(in.say)
+}
+
+// position is what the testing package puts before a line of a log.
+var position = regexp.MustCompile(`^ *\w+\.go:\d+: `)
+
+// printed shows what a test has logged.
+func (d demo) printed(lines []string) {
+	for _, line := range lines {
+		for _, part := range wrap("         "+strings.TrimSpace(position.ReplaceAllString(line, "")), 9) {
+			fmt.Fprintln(d.out, part)
+		}
+	}
+}
+
+func (d demo) summary(run *testRun, files map[string]string) int {
+	d.blank()
+	const columns = "   %-11s  %-23s  %-22s  %s  %s\n"
+	fmt.Fprint(d.out, d.paint(bold, fmt.Sprintf(columns, "incident", "code", "test", fmt.Sprintf("%-7s", "go test"), "reported")))
 	var wrong []string
 	planted, caught := 0, 0
-	for _, s := range scenarios {
-		o := judge(s, run.test(s.test), line)
-		if s.leaks {
-			planted++
+	for _, in := range incidents {
+		for _, s := range in.tests {
+			at := fmt.Sprintf("%s:%d", s.want.file, lineOf(files[in.folder+"/"+s.want.file], s.want.statement))
+			o := judge(s, run.test(s.test), at)
+			if s.want.code != "" {
+				planted++
+				if o.ok {
+					caught++
+				}
+			}
+			if !o.ok {
+				wrong = append(wrong, o.because)
+			}
+			if s.prints != "" {
+				continue
+			}
+			// The verdict is padded before it is painted.
+			verdict := strings.ToUpper(run.test(s.test).verdict)
+			fmt.Fprintf(d.out, columns, in.folder, s.code, s.against, d.paint(colourOf(verdict), fmt.Sprintf("%-7s", verdict)), o.found)
 		}
-		if s.leaks && o.ok {
-			caught++
-		}
-		if !o.ok {
-			wrong = append(wrong, o.because)
-		}
-		// The verdict is padded before it is painted.
-		verdict := strings.ToUpper(run.test(s.test).verdict)
-		fmt.Fprintf(d.out, "   %-16s %-24s %s %s\n", s.client, s.mock, d.paint(colourOf(verdict), fmt.Sprintf("%-8s", verdict)), o.found)
 	}
 	d.blank()
 	if len(wrong) == 0 {
-		fmt.Fprintf(d.out, "%s\n", d.paint(green, fmt.Sprintf("leakgate demo: ok: %d leak planted, %d caught, no false alarm", planted, caught)))
+		fmt.Fprintf(d.out, "%s\n", d.paint(green, fmt.Sprintf("leakgate demo: ok: %d faults planted, %d caught, no false alarm", planted, caught)))
 		return exitOK
 	}
-	fmt.Fprintf(d.out, "%s\n", d.paint(red, fmt.Sprintf("leakgate demo: NOT ok: %d leak planted, %d caught", planted, caught)))
+	fmt.Fprintf(d.out, "%s\n", d.paint(red, fmt.Sprintf("leakgate demo: NOT ok: %d faults planted, %d caught", planted, caught)))
 	for _, w := range wrong {
 		fmt.Fprintf(d.out, "   %s\n", w)
 	}
@@ -139,33 +181,41 @@ func (d demo) next() {
 	fmt.Fprintf(d.out, "   import %q\n", modulePath+"/leakcheck")
 	fmt.Fprintf(d.out, "   t.Cleanup(leakcheck.Verify(t)) // the first line of the test\n")
 	d.blank()
-	d.say("Where it calls a service, let the mock answer as the real one does: mockserver.New(t), mockserver.ALB(403).")
+	d.say("Where it calls a service, let the mock answer as the real one does: mockserver.New(t), mockserver.ALB(403). Where it " +
+		"has a database, open that with dbcheck.Open(driver, dsn).")
 }
 
-// title begins a part, with a file name at the right.
-func (d demo) title(number, text, file string) {
-	if number != "1" {
-		d.blank()
+// title begins an incident, with its folder at the right.
+func (d demo) title(text, folder string) {
+	fmt.Fprintf(d.out, "%s%s\n", d.paint(bold, text), d.right(len(text), folder))
+}
+
+// caption begins a part, with a file name at the right.
+func (d demo) caption(text, file string) {
+	fmt.Fprintf(d.out, "   %s%s\n", text, d.right(3+len(text), file))
+}
+
+// right gives a text that ends at the right, behind one of the length.
+func (d demo) right(used int, text string) string {
+	if text == "" {
+		return ""
 	}
-	pad := ""
-	if file != "" {
-		pad = strings.Repeat(" ", max(2, width-3-len(text)-len(file)))
-	}
-	fmt.Fprintf(d.out, "%s  %s%s%s\n", d.paint(bold, number), d.paint(bold, text), pad, file)
+	return strings.Repeat(" ", max(2, width-used-len(text))) + text
 }
 
 func (d demo) blank() { fmt.Fprintln(d.out) }
 
 // numbered is a line of a file.
 type numbered struct {
-	n    int
-	text string
+	n      int
+	text   string
+	marked bool
 }
 
 func (d demo) lines(lines []numbered) {
 	for _, l := range lines {
 		text := strings.TrimRight(fmt.Sprintf("   %3d  %s", l.n, strings.ReplaceAll(l.text, "\t", "    ")), " ")
-		if strings.Contains(l.text, leakLine) {
+		if l.marked {
 			text = d.paint(yellow, text)
 		}
 		fmt.Fprintln(d.out, text)
@@ -210,13 +260,15 @@ func (d demo) report(lines []string) {
 			hang = 8
 		}
 		for i, part := range wrap(line, hang) {
-			if i == 0 && strings.HasPrefix(strings.TrimSpace(part), "taken at ") {
+			if i == 0 && positionRow.MatchString(part) {
 				part = d.paint(yellow, part)
 			}
 			fmt.Fprintln(d.out, part)
 		}
 	}
 }
+
+var positionRow = regexp.MustCompile(`^ *(taken at|opened at|for example at|at) `)
 
 func (d demo) say(text string) {
 	for _, part := range wrap("   "+text, 3) {
@@ -228,7 +280,7 @@ func (d demo) say(text string) {
 func excerpt(text, statement string, count int) (lines []numbered) {
 	for i, line := range strings.Split(text, "\n") {
 		if len(lines) < count && (len(lines) > 0 || strings.Contains(line, statement)) {
-			lines = append(lines, numbered{i + 1, line})
+			lines = append(lines, numbered{i + 1, line, strings.Contains(line, statement)})
 		}
 	}
 	return lines

@@ -1,0 +1,124 @@
+package main
+
+// incident is one folder of the demo's module.
+type incident struct {
+	folder string
+	title  string
+	parts  []excerptOf
+	below  func(demo) // what is shown below the parts
+	report string     // the test whose output is shown
+	beside []beside
+	say    string
+	tests  []scenario
+}
+
+// excerptOf is a part of a file that is shown.
+type excerptOf struct {
+	text      string
+	file      string
+	statement string // its first line
+	lines     int
+}
+
+// beside is a test that is told in one line.
+type beside struct{ test, text string }
+
+// scenario is one of the tests, and what has to come of it.
+type scenario struct {
+	test    string
+	code    string // what the code under test does
+	against string // and what is done with it
+	want    place  // what the harness must report; nothing when it is the zero place
+	prints  string // what a test that passes must print; such a test is told beside, not in the table
+}
+
+// place is one entry of a report.
+type place struct{ code, file, statement string }
+
+const (
+	forgets = "forgets Close"
+	page    = "a 403 with a page"
+
+	perItem = "a pool for each item"
+	budget  = "3 items, MaxConns(1)"
+
+	inTx   = "calls in a transaction"
+	noCall = "NoCallWhileHeld"
+)
+
+// leakLine is the statement that leaks the connection of HTTP.
+const leakLine = "http.DefaultClient.Do(req)"
+
+var incidents = []incident{
+	{
+		folder: "leasedconn",
+		title:  "A client leaks a connection for each 403",
+		parts: []excerptOf{
+			{"The client needs the status code alone, and forgets the body.", "client.go", leakLine, 10},
+			{"The mock answers what a load balancer answers: a 403 with a page.", "incident_test.go", "mockserver.New(t)", 2},
+		},
+		below:  demo.page,
+		report: "TestForbiddenPage",
+		beside: []beside{
+			{"TestForbiddenPageFixed", "the client with  defer resp.Body.Close()  against the page"},
+			{"TestForbiddenEmpty", "the client that leaks against a 403 with  Content-Length: 0"},
+		},
+		say: "A mock without a body hides the bug: with Content-Length: 0 net/http puts the connection back into its pool before " +
+			"the client sees the response, so that there is nothing left to leak.",
+		tests: []scenario{
+			{test: "TestForbiddenPage", code: forgets, against: page, want: place{"LK001", "client.go", leakLine}},
+			{test: "TestForbiddenPageFixed", code: "closes the body", against: page},
+			{test: "TestForbiddenEmpty", code: forgets, against: "403, Content-Length: 0"},
+		},
+	},
+	{
+		folder: "nightlysync",
+		title:  "A worker opens a database session for each item",
+		parts: []excerptOf{
+			{"The worker opens a pool for each item. In the test Open is dbcheck.Open.", "sync.go", "w.Open(w.Driver, w.DSN)", 6},
+		},
+		report: "TestNightlySync",
+		beside: []beside{
+			{"TestNightlySyncFixed", "the worker with one pool for the run"},
+			{"TestNightlySyncDeferred", "defer db.Close() in the loop, which closes all at the end"},
+			{"TestNightlySyncInProduction", "the night itself: 100 items, and a server with 85 slots"},
+		},
+		say: "Three items show it. The server would take 85. There is none here: a driver in the process says what PostgreSQL says.",
+		tests: []scenario{
+			{test: "TestNightlySync", code: perItem, against: "3 items", want: place{"LK201", "sync.go", "w.Open(w.Driver, w.DSN)"}},
+			{test: "TestNightlySyncDeferred", code: "closes them at the end", against: budget, want: place{"LK212", "deferred.go", "db.ExecContext("}},
+			{test: "TestNightlySyncFixed", code: "one pool", against: budget},
+			{test: "TestNightlySyncInProduction", prints: "item 86: FATAL: remaining connection slots are reserved"},
+		},
+	},
+	{
+		folder: "heldacross",
+		title:  "A checkout holds its database connection over somebody else's call",
+		parts: []excerptOf{
+			{"The checkout charges the order inside its transaction.", "checkout.go", "c.DB.BeginTx(ctx, nil)", 11},
+		},
+		report: "TestPay",
+		beside: []beside{
+			{"TestPayFixed", "the checkout that calls between two short turns at the database"},
+			{"TestPaySlowly", "the first one, judged by time alone; the service takes 100 ms"},
+			{"TestPayInProduction", "the day itself: 100 customers, and a service that hangs"},
+		},
+		say: "One client shows it, and a service that answers at once.",
+		tests: []scenario{
+			{test: "TestPay", code: inTx, against: noCall, want: place{"LK215", "checkout.go", leakLine}},
+			{test: "TestPaySlowly", code: inTx, against: "MaxHold(50ms)", want: place{"LK211", "checkout.go", "c.DB.BeginTx(ctx, nil)"}},
+			{test: "TestPayFixed", code: "calls between two turns", against: noCall},
+			{test: "TestPayInProduction", prints: "10 of 10 connections are out, 90 customers wait for one"},
+		},
+	},
+}
+
+// names lists the tests. No two of them have the same name.
+func names() (out []string) {
+	for _, in := range incidents {
+		for _, s := range in.tests {
+			out = append(out, s.test)
+		}
+	}
+	return out
+}
