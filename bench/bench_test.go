@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -51,6 +52,22 @@ func BenchmarkRequest(b *testing.B) {
 	for _, c := range requestComparisons() {
 		b.Run(c.name[len("request/"):], func(b *testing.B) {
 			sides, done, err := c.open()
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Cleanup(done)
+			runSides(b, sides)
+		})
+	}
+}
+
+func BenchmarkDatabase(b *testing.B) {
+	for _, c := range databaseComparisons() {
+		b.Run(c.name[len("database/"):], func(b *testing.B) {
+			sides, done, err := c.open()
+			if a := absent(""); errors.As(err, &a) {
+				b.Skip(a)
+			}
 			if err != nil {
 				b.Fatal(err)
 			}

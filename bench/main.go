@@ -33,6 +33,7 @@ func groups(slow bool) []group {
 		{"Report: from the end of a test to the report of its leak", reportComparisons(slow)},
 		{"Sockets: what is open, nothing leaks", socketComparisons()},
 		{"Requests: what tracking adds", requestComparisons()},
+		{"Databases: what tracking adds to SELECT 1 through database/sql", databaseComparisons()},
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"slices"
 	"time"
 )
 
@@ -99,8 +100,10 @@ func calibrate(sample time.Duration, s side) int {
 	}
 }
 
-// countAllocs gives the allocations of one operation: the least of several tries, since others allocate too.
+// countAllocs gives the allocations of one operation: the least of several tries, since others allocate too. It counts with one
+// processor, as testing.AllocsPerRun does: what goroutines do to each other meanwhile differs from try to try otherwise.
 func countAllocs(s side) float64 {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	took, _ := s.run(1)
 	n := 1
 	if !s.once {
@@ -131,13 +134,23 @@ type comparison struct {
 	open   func() (sides []side, done func(), err error)
 	goals  map[string]goal // on the time, by the peer's name; "" is the goal of ours alone
 	allocs map[string]goal // the same on allocations; nil: they are not counted
+	least  bool            // the rows tell the best sample too: what differs is small beside what the machine adds
 }
 
 var errNoSide = errors.New("nothing to compare on this system")
 
+// absent says what a comparison needs and this machine does not have. It is told in its row, and is no failure.
+type absent string
+
+func (a absent) Error() string { return string(a) }
+
 // rows measures the comparison.
 func (c comparison) rows(p plan) ([]row, error) {
 	sides, done, err := c.open()
+	if a := absent(""); errors.As(err, &a) {
+		nan := math.NaN()
+		return []row{{what: c.what, ours: nan, spread: nan, note: "not compared: " + string(a)}}, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -167,10 +180,13 @@ func (c comparison) tell(sides []side, results []result) (rows []row) {
 		if i > 0 {
 			r.peer, r.theirs = sides[i].name, median(results[i].times)
 			r.spread = max(r.spread, spread(results[i].times))
+			if c.least {
+				r.best = fmt.Sprintf("at best %s and %s", u.text(slices.Min(ours.times)), u.text(slices.Min(results[i].times)))
+			}
 		}
 		if u == allocations {
 			r.what += ", allocations"
-			r.ours, r.theirs, r.spread = ours.allocs, results[i].allocs, math.NaN()
+			r.ours, r.theirs, r.spread, r.best = ours.allocs, results[i].allocs, math.NaN(), ""
 		}
 		rows = append(rows, r)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -132,7 +133,8 @@ type row struct {
 	unit   unit
 	goal   goal
 	spread float64 // the larger of the two; NaN when not known
-	note   string
+	best   string  // the best samples of the two; "" where nobody asks
+	note   string  // what is wrong
 }
 
 // met says whether the goal was reached; "" when there is none.
@@ -149,7 +151,7 @@ func (r row) met() string {
 var heading = []string{"", "ours", "peer", "", "ratio", "goal", "met", "spread", ""}
 
 func (r row) cells() []string {
-	c := []string{r.what, r.unit.text(r.ours), "", "", "", r.goal.text(r.unit), r.met(), "", r.note}
+	c := []string{r.what, r.unit.text(r.ours), "", "", "", r.goal.text(r.unit), r.met(), "", cmp.Or(r.note, r.best)}
 	if !math.IsNaN(r.spread) {
 		c[7] = fmt.Sprintf("%.0f %%", 100*r.spread)
 	}
