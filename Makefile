@@ -10,14 +10,14 @@ test: ## run the tests of the root module
 
 .PHONY: race
 race: ## run the tests of every module under the race detector
-	bash .ci/run race nested
+	bash .ci/run race services nested
 
 .PHONY: lint
 lint: ## gofmt, vet, staticcheck, tidy modules, no stray notes
 	bash .ci/run notes format vet staticcheck modules
 
 .PHONY: fuzz
-fuzz: ## run every fuzz target for FUZZTIME each (5s)
+fuzz: ## run every fuzz target for FUZZTIME each (2s)
 	bash .ci/run fuzz
 
 .PHONY: bench
@@ -33,7 +33,7 @@ update: ## rewrite the golden files; read the diff before you commit it
 	@dirs=$$(git grep -l --untracked -E 'flag\.Bool(Var)?\(.*"update"' -- '*_test.go' ':!examples' ':!bench' \
 		| sed -e 's|[^/]*$$||' -e 's|^|./|' | sort -u); \
 	if [ -z "$$dirs" ]; then echo "no package has golden files"; exit 1; fi; \
-	set -x; go test $$dirs -update
+	for d in $$dirs; do (set -x; cd $$d && go test . -update) || exit 1; done # each from its own module
 
 .PHONY: ci
 ci: ## run everything that CI runs
