@@ -109,17 +109,14 @@ func newWaiters(s scope, f *found, t leakcheck.TB) *waiters {
 const maxWait = 2 * time.Second
 
 func (w *waiters) look() {
-	held := make(map[uint64][]*use) // of pools of database/sql: others tell who asks
-	for id, ls := range observers.Holders() {
-		for _, l := range ls {
-			if u, ok := l.(*use); ok {
-				held[id] = append(held[id], u)
-			}
-		}
-	}
+	held := observers.Holders()
 	waiting := len(w.since) > 0
-	for _, us := range held {
-		for _, u := range us { // it may hold connections of several pools
+	for _, ls := range held {
+		for _, l := range ls { // it may hold connections of several pools
+			u, ok := l.(*use) // of a pool of database/sql: others tell who asks
+			if !ok {
+				continue
+			}
 			db := u.pool.handle()
 			if db == nil {
 				continue
@@ -134,9 +131,11 @@ func (w *waiters) look() {
 		return
 	}
 	still := make(map[uint64]bool)
-	goroutine.Scan(w.dumper.Dump(), func(h goroutine.Head) bool {
-		us := held[h.ID]
-		if len(us) == 0 {
+	dump := w.dumper.Dump()
+	observers.StillHeld(held)
+	goroutine.Scan(dump, func(h goroutine.Head) bool {
+		ls := held[h.ID]
+		if len(ls) == 0 {
 			return true
 		}
 		g, _ := goroutine.Parse(h.Block)
@@ -144,7 +143,11 @@ func (w *waiters) look() {
 			if fr.Func != "database/sql.(*DB).conn" || i >= len(g.Args) || g.State != "select" {
 				continue
 			}
-			for _, u := range us {
+			for _, l := range ls {
+				u, ok := l.(*use)
+				if !ok {
+					continue
+				}
 				db := u.pool.handle()
 				if db == nil || !w.scope.CoversLease(u) || goroutine.FirstPointer(g.Args[i]) != uint64(uintptr(unsafe.Pointer(db))) {
 					continue

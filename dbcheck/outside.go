@@ -95,7 +95,9 @@ func (w *callWatch) arrived(c outbound.Call, held map[uint64][]dbuse.Lease) {
 	if !goroutine.LabelsInDump() { // Go 1.25
 		profile = goroutine.LabelProfile()
 	}
-	goroutine.Scan(w.dumper.DumpLabels(), func(h goroutine.Head) bool {
+	dump := w.dumper.DumpLabels()
+	observers.StillHeld(held)
+	goroutine.Scan(dump, func(h goroutine.Head) bool {
 		if !bytes.Contains(h.Block, []byte("net/http.(*")) {
 			return true
 		}

@@ -270,3 +270,18 @@ func (h *Hub) Holders() map[uint64][]Lease {
 	}
 	return out
 }
+
+// StillHeld drops from held, which Holders gave earlier, what is not held any more. A dump of goroutines that was taken
+// between the two shows a goroutine that held each of the rest: without this, a goroutine that gave its connection back before the
+// dump, and is somewhere else in it, would be taken for one that held it there.
+func (h *Hub) StillHeld(held map[uint64][]Lease) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, ls := range held {
+		now := h.held[id]
+		ls = slices.DeleteFunc(ls, func(l Lease) bool { return !slices.Contains(now, l) })
+		if held[id] = ls; len(ls) == 0 {
+			delete(held, id)
+		}
+	}
+}
