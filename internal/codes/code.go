@@ -82,13 +82,20 @@ func tags(id string) []string {
 		out = append(out, "socket", "connection")
 	case strings.HasPrefix(id, `LK4`):
 		out = append(out, "process")
+	case id == `LK605`:
+		out = append(out, "socket", "connection")
+	case id == `LK606` || id == `LK607`:
+		out = append(out, "startup")
+	case strings.HasPrefix(id, `LK6`):
+		out = append(out, "exhaustion")
 	}
 	return out
 }
 
 // budgets are limits that the user set: nothing need be left when they are passed.
 var budgets = []string{
-	`LK004`, `LK005`, `LK011`, `LK012`, `LK013`, `LK211`, `LK212`, `LK213`, `LK214`, `LK215`, `LK216`,
+	`LK004`, `LK005`, `LK011`, `LK012`, `LK013`, `LK211`, `LK212`, `LK213`, `LK214`, `LK215`, `LK216`, `LK217`,
+	`LK602`, `LK603`, `LK604`, `LK605`, `LK606`, `LK607`,
 }
 
 var names = map[string]string{
@@ -118,6 +125,7 @@ var names = map[string]string{
 	`LK214`: "PoolNearlyExhausted",
 	`LK215`: "CallWhileConnHeld",
 	`LK216`: "NestedLease",
+	`LK217`: "ServerTooSmall",
 	`LK221`: "PgxPoolNotClosed",
 	`LK222`: "PgxTxNotEnded",
 	`LK223`: "PgxRowsNotClosed",
@@ -131,5 +139,12 @@ var names = map[string]string{
 	`LK302`: "ListenerNotClosed",
 	`LK401`: "ProcessNotWaitedFor",
 	`LK501`: "ProbeFoundLeak",
+	`LK601`: "GrowsWithEveryRun",
+	`LK602`: "CeilingPassed",
+	`LK603`: "PoolExhausted",
+	`LK604`: "HeldForLong",
+	`LK605`: "AddressNotAllowed",
+	`LK606`: "StartHangs",
+	`LK607`: "StartSaysNothing",
 	`LK901`: "WrongOption",
 }

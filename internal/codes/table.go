@@ -319,6 +319,16 @@ var table = []Code{
 		Tags:     []string{"budget", "database", "connection"},
 	},
 	{
+		ID:    `LK217`,
+		Short: "instances that together need more connections than the server has",
+		Full:  "The instances of a service together may open more connections than the server takes: instances × the pool's size is above max_connections without the slots that are reserved. Found by dbcheck.Capacity. Each instance is well by itself; the one that comes up last, or the administrator, is refused.",
+		Markdown: "The instances of a service together may open more connections than the server takes: instances × the pool's size is above\n" +
+			"`max_connections` without the slots that are reserved. Found by `dbcheck.Capacity`. Each instance is well by itself; the one that comes up\n" +
+			"last, or the administrator, is refused.",
+		Packages: []string{"dbcheck"},
+		Tags:     []string{"budget", "database", "connection"},
+	},
+	{
 		ID:    `LK221`,
 		Short: "a pgxpool.Pool that was never closed",
 		Full:  "A pgxpool.Pool was opened and never closed. Its health check, a goroutine that each pool has until Close, still runs. Its idle connections are a part of the entry. defer pool.Close(), or pgxcheck.Close(t, pool) in a test. The line is known for pools of pgxcheck.New, NewWithConfig and Config.",
@@ -444,6 +454,81 @@ var table = []Code{
 		Markdown: "A probe of your own listed a resource that was not there before, and gave it no code. See the probe.",
 		Packages: []string{"leakcheck"},
 		Tags:     []string{"leak"},
+	},
+	{
+		ID:    `LK601`,
+		Short: "something that grows with every run of a scenario",
+		Full:  "Something that is held more of after every run of the same scenario, and that nothing ends: found by leakcheck.Repeat.",
+		Markdown: "Something that is held more of after every run of the same scenario, and that nothing ends: found by `leakcheck.Repeat`.\n" +
+			"\n" +
+			"One run leaves one thing; that may be a cache, a pool that fills, or a worker that is started once. What grows with every run has no\n" +
+			"end: it is a leak, however small, and the number of runs until the process or the server has no more is a division. The entry shows\n" +
+			"what was held after each run, and where one of them was taken.",
+		Packages: []string{"leakcheck"},
+		Tags:     []string{"leak", "exhaustion"},
+	},
+	{
+		ID:    `LK602`,
+		Short: "a series that passed a ceiling of leakcheck.Sample",
+		Full:  "A series that leakcheck.Sample records was above the ceiling that the test gave for it, such as AtMost(CloseWait, 5). The test fails at once, and not when it has ended: what is held at that moment is still there to be seen.",
+		Markdown: "A series that `leakcheck.Sample` records was above the ceiling that the test gave for it, such as `AtMost(CloseWait, 5)`. The test fails at\n" +
+			"once, and not when it has ended: what is held at that moment is still there to be seen.",
+		Packages: []string{"leakcheck"},
+		Tags:     []string{"budget", "exhaustion"},
+	},
+	{
+		ID:    `LK603`,
+		Short: "a pool that was exhausted under load",
+		Full:  "A pool had all of its connections out while somebody waited for one: found by leakcheck.Concurrently. That the load ended and the pool recovered does not matter; under a little more of it, or a slower server, it would not have. The entry shows who held what at that moment, and what the load needs by Little's law: connections in use on average = requests a second × seconds that each holds one.",
+		Markdown: "A pool had all of its connections out while somebody waited for one: found by `leakcheck.Concurrently`. That the load ended and the pool recovered does\n" +
+			"not matter; under a little more of it, or a slower server, it would not have. The entry shows who held what at that moment, and what the\n" +
+			"load needs by Little's law: connections in use on average = requests a second × seconds that each holds one.\n" +
+			"\n" +
+			"A bigger pool helps when the need is a little above its size. It does not when connections are held for as long as somebody else\n" +
+			"takes to answer: then they have to be given back before the wait.",
+		Packages: []string{"leakcheck"},
+		Tags:     []string{"budget", "exhaustion"},
+	},
+	{
+		ID:    `LK604`,
+		Short: "a connection held for longer than leakcheck.WarnHeld says",
+		Full:  "A connection was out for longer than leakcheck.WarnHeld says. It is logged while it is still held, with the line that took it, and again when it is given back. It fails no test: a connection that is never given back is reported as what it is.",
+		Markdown: "A connection was out for longer than `leakcheck.WarnHeld` says. It is logged while it is still held, with the line that took it, and\n" +
+			"again when it is given back. It fails no test: a connection that is never given back is reported as what it is.",
+		Packages: []string{"leakcheck"},
+		Tags:     []string{"budget", "exhaustion"},
+	},
+	{
+		ID:    `LK605`,
+		Short: "a connection or dial to an address that is not allowed",
+		Full:  "The code connected, or tried to connect, to an address that leakcheck.AllowRemotes does not name: a service that was turned off and is still dialled at start-up, a metrics endpoint of production, a test that leaves the machine.",
+		Markdown: "The code connected, or tried to connect, to an address that `leakcheck.AllowRemotes` does not name: a service that was turned off and is\n" +
+			"still dialled at start-up, a metrics endpoint of production, a test that leaves the machine.\n" +
+			"\n" +
+			"A socket shows where it leads, and not who opened it. The line is known for what goes through a tracked transport (package httpcheck, and\n" +
+			"`http.DefaultTransport`) and for what is dialled with `leakcheck.DialContext`.",
+		Packages: []string{"leakcheck"},
+		Tags:     []string{"budget", "socket", "connection"},
+	},
+	{
+		ID:    `LK606`,
+		Short: "a start-up that hangs when what it depends on is dead",
+		Full:  "What leakcheck.FailFast started did not return in time when what it depends on does not answer. In production nothing says why the service does not come up; the orchestrator kills it, and starts it again. The entry says where it hangs.",
+		Markdown: "What `leakcheck.FailFast` started did not return in time when what it depends on does not answer. In production nothing says why\n" +
+			"the service does not come up; the orchestrator kills it, and starts it again. The entry says where it hangs.\n" +
+			"\n" +
+			"Give the dial a time-out, and the start-up a context with a deadline.",
+		Packages: []string{"leakcheck"},
+		Tags:     []string{"budget", "startup"},
+	},
+	{
+		ID:    `LK607`,
+		Short: "a start-up that says all is well when what it depends on is dead",
+		Full:  "What leakcheck.FailFast started returned no error although what it depends on is dead. The service is up and cannot do its work, or it tries again in the background without a word.",
+		Markdown: "What `leakcheck.FailFast` started returned no error although what it depends on is dead. The service is up and cannot do its work, or\n" +
+			"it tries again in the background without a word.",
+		Packages: []string{"leakcheck"},
+		Tags:     []string{"budget", "startup"},
 	},
 	{
 		ID:       `LK901`,
