@@ -331,6 +331,16 @@ func TestFragmentFails(t *testing.T) {
 	}
 }
 
+// TestFragmentBlank: a variable with nothing but blanks in it, as a script may leave it, names no folder.
+func TestFragmentBlank(t *testing.T) {
+	s, err := theShop()
+	require.NoError(t, err)
+	out, passed, all := shopRun{report: " ", args: []string{"-test.run=TestPass$"}}.run(t)
+	assert.True(t, passed, out)
+	assert.Empty(t, all)
+	assert.NoDirExists(t, filepath.Join(s.dir, " "))
+}
+
 // TestFragmentNotCached: go test runs anew what has passed when a report is asked for, and not when none is.
 func TestFragmentNotCached(t *testing.T) {
 	if testing.Short() {

@@ -61,6 +61,9 @@ var accepted = sync.OnceValue(func() *acceptance {
 		by := ""
 		if named != "" {
 			by = " that " + baselineEnv + " names"
+			if errors.Is(err, os.ErrNotExist) {
+				err = fmt.Errorf("%w: correct the path, which is from the module's root where it is relative, or set %s=off to judge without a baseline", err, baselineEnv)
+			}
 		}
 		a.err = fmt.Errorf("leakcheck: the baseline%s cannot be used, so that no leak is known from it: %w", by, err)
 		return a

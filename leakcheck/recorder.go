@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -51,7 +52,7 @@ var labelsTests atomic.Bool
 // workers of -fuzz have none: they run a test a million times.
 var recording = sync.OnceValue(func() *recorder {
 	dir := os.Getenv(reportEnv)
-	if dir == "" || !testing.Testing() || flagSet("test.fuzzworker") {
+	if strings.TrimSpace(dir) == "" || !testing.Testing() || flagSet("test.fuzzworker") {
 		return nil
 	}
 	r := &recorder{began: realTime(), active: make(map[*testRun]bool), every: firstEvery}
