@@ -77,14 +77,6 @@ func begin(name string, t TB, cfg *config, mark bool) *watch {
 		roundtrip.CoverDefault()
 	}
 	w.base.leases = lease.Live.LastID()
-	if w.lists(Socket) {
-		keys, err := sockets.keys()
-		w.base.sockets, w.base.noSockets = keys, err != nil
-		w.unseen("sockets are not looked at", err)
-		if limits := socket.Limits(); err == nil && limits != "" {
-			w.unseen("sockets are looked at, but not all", errors.New(limits))
-		}
-	}
 	if w.lists(Process) {
 		keys, err := children.keys()
 		w.base.children, w.base.noChildren = keys, err != nil
@@ -116,6 +108,16 @@ func begin(name string, t TB, cfg *config, mark bool) *watch {
 	}
 	if w.lists(Goroutine) {
 		w.base.goroutines = goroutines.base()
+	}
+	// After the goroutines: of a connection that others open meanwhile, the sockets must not be new where the goroutines that
+	// explain them are not.
+	if w.lists(Socket) {
+		keys, err := sockets.keys()
+		w.base.sockets, w.base.noSockets = keys, err != nil
+		w.unseen("sockets are not looked at", err)
+		if limits := socket.Limits(); err == nil && limits != "" {
+			w.unseen("sockets are looked at, but not all", errors.New(limits))
+		}
 	}
 	return w
 }

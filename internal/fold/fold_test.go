@@ -158,6 +158,11 @@ func TestFold(t *testing.T) {
 			[]string{"LK101 TestA ×1 of 1", "LK302 TestB ×1 of 1"}, 0,
 		},
 		{
+			"a write loop alone", "its read loop was started a moment before, and listed as what was there",
+			Input{Goroutines: []Goroutine{loop(8, goroutine.RoleClientWrite, "0x1", mine)}},
+			nil, 0,
+		},
+		{
 			"an idle connection that showed late", "one test's request dialled it, and it was there when the next test ran",
 			Input{
 				Sockets:    []Socket{tcp(40, 80, "ESTABLISHED", Blame{Test: "TestB"})},

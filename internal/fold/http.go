@@ -405,6 +405,8 @@ func (f *folder) idle() {
 		mine[to] = append(mine[to], append(keys, c.keys()...)...)
 		blame[to] = g.Blame
 	})
+	// What is left has its read loop in the listing before: the two are started one after the other. The connection was there.
+	f.each(goroutine.RoleClientWrite, func(g *Goroutine) { g.taken = true })
 	for to, conns := range by {
 		if f.transports(conns) <= keepsIdlePerHost {
 			continue
