@@ -120,7 +120,7 @@ type server struct {
 type dialect interface {
 	list(context.Context, *server) ([]Session, error)
 	ownID() string // the query for the session's own number
-	capacity(context.Context, *server) (Capacity, error)
+	slots(context.Context, *server) (Slots, error)
 }
 
 func (s *server) sessions(ctx context.Context) ([]Session, error) {

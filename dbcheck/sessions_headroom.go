@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Capacity is how many connections a server takes, and how many it has.
-type Capacity struct {
+// Slots is how many connections a server takes, and how many it has: what Headroom gives. Whether a whole fleet fits is Capacity's question.
+type Slots struct {
 	Max               int // max_connections
 	SuperuserReserved int // of Max, kept for superusers: superuser_reserved_connections; 0 in MySQL and MariaDB
 	Reserved          int // of Max, kept for members of pg_use_reserved_connections (PostgreSQL from 16 on); 0 elsewhere
@@ -19,14 +19,14 @@ type Capacity struct {
 }
 
 // Ordinary is how many slots there are for those without a privilege: 85 where 15 of 100 are reserved.
-func (c Capacity) Ordinary() int { return max(0, c.Max-c.SuperuserReserved-c.Reserved) }
+func (c Slots) Ordinary() int { return max(0, c.Max-c.SuperuserReserved-c.Reserved) }
 
 // Free is how many more connections somebody without a privilege could open: 0 when it would be refused, which Exhausted recognises.
 // Limits of a single role, user or database may be lower, and are not looked at.
-func (c Capacity) Free() int { return max(0, c.Ordinary()-c.Used) }
+func (c Slots) Free() int { return max(0, c.Ordinary()-c.Used) }
 
 // String says it in words: "85 of 85 slots for ordinary roles are taken (max_connections 100, 15 of them reserved)".
-func (c Capacity) String() string {
+func (c Slots) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d of %d slots for ordinary %s are taken", min(c.Used, c.Ordinary()), c.Ordinary(), orWord(c.what, "roles"))
 	fmt.Fprintf(&b, " (max_connections %d", c.Max)
@@ -45,19 +45,19 @@ func (c Capacity) String() string {
 
 // Headroom asks the server that db is connected to how many connections it takes and has. What applies to the pool, the
 // user's privileges and the error is as in Sessions; the number that are used is right for every user.
-func Headroom(ctx context.Context, db *sql.DB) (c Capacity, err error) {
+func Headroom(ctx context.Context, db *sql.DB) (c Slots, err error) {
 	err = asking(ctx, db, func(s *server) error {
 		c, err = s.headroom(ctx)
 		return err
 	})
 	if err != nil {
-		return Capacity{}, because("Headroom", err)
+		return Slots{}, because("Headroom", err)
 	}
 	return c, nil
 }
 
-func (s *server) headroom(ctx context.Context) (Capacity, error) {
-	c, err := s.capacity(ctx, s)
+func (s *server) headroom(ctx context.Context) (Slots, error) {
+	c, err := s.slots(ctx, s)
 	if err != nil {
 		return c, fmt.Errorf("no limits from the server, which says it is %s: %w", cutText(s.version), err)
 	}

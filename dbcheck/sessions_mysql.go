@@ -168,9 +168,9 @@ WHERE t.processlist_id IS NOT NULL AND e.nesting_event_id IS NULL AND e.sql_text
 	return last.Err()
 }
 
-// capacity asks for the limit, beside which the server keeps one connection for an administrator (CONNECTION_ADMIN, or
+// slots asks for the limit, beside which the server keeps one connection for an administrator (CONNECTION_ADMIN, or
 // SUPER), and for the connections that are open.
-func (mysql) capacity(ctx context.Context, s *server) (c Capacity, err error) {
+func (mysql) slots(ctx context.Context, s *server) (c Slots, err error) {
 	c.what, c.Extra = "users", 1
 	if err := s.conn.QueryRowContext(ctx, "SELECT @@global.max_connections").Scan(&c.Max); err != nil {
 		return c, err

@@ -79,15 +79,15 @@ func clientAddress(addr string, port int) string {
 func seconds(s float64) time.Duration { return max(0, time.Duration(s*float64(time.Second))) }
 
 // reserved_connections came with PostgreSQL 16; current_setting gives null for a name that it does not know.
-const postgresCapacity = `
+const postgresSlots = `
 SELECT current_setting('max_connections')::int, current_setting('superuser_reserved_connections')::int,
 	coalesce(current_setting('reserved_connections', true), '0')::int,
 	(SELECT count(*) FROM pg_stat_activity
 	 WHERE backend_type = 'client backend' OR backend_type IS NULL AND usesysid IS NOT NULL AND datid IS NOT NULL)`
 
-func (postgres) capacity(ctx context.Context, s *server) (c Capacity, err error) {
+func (postgres) slots(ctx context.Context, s *server) (c Slots, err error) {
 	c.what = "roles"
-	err = s.conn.QueryRowContext(ctx, postgresCapacity).Scan(&c.Max, &c.SuperuserReserved, &c.Reserved, &c.Used)
+	err = s.conn.QueryRowContext(ctx, postgresSlots).Scan(&c.Max, &c.SuperuserReserved, &c.Reserved, &c.Used)
 	if err == sql.ErrNoRows {
 		err = fmt.Errorf("the server gave no answer to the question for its limits")
 	}
