@@ -222,7 +222,7 @@ func (e *CapacityError) leak() leakcheck.Leak {
 	case e.FitPool < 1:
 		l.Hint = e.fits() + ": put a pooler such as PgBouncer between them and the server, run fewer instances, or raise max_connections"
 	case e.FitInstances > 0:
-		l.Hint = fmt.Sprintf("limit the %s to %d%s, db.SetMaxOpenConns(%[2]d), or run %s", pools, e.FitPool, each, many(e.FitInstances, "instance"))
+		l.Hint = fmt.Sprintf("limit the %s to %d%s, db.SetMaxOpenConns(%[2]d), or run %[4]s", pools, e.FitPool, each, many(e.FitInstances, "instance"))
 	default:
 		l.Hint = fmt.Sprintf("limit the %s to %d%s: db.SetMaxOpenConns(%[2]d)", pools, e.FitPool, each)
 	}

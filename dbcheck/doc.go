@@ -88,7 +88,8 @@
 // # The server's side
 //
 // VerifySessions asks PostgreSQL, MySQL or MariaDB which sessions an application has before and after a test, Sessions
-// lists them, Headroom says how many more the server takes, and Exhausted recognises its refusal by code.
+// lists them, Headroom says how many more the server takes, and Exhausted recognises its refusal by code. Capacity says whether
+// all instances of a service together can exhaust the server, from the pool's limit and the server's own.
 //
 // # What stays the same
 //
