@@ -28,7 +28,8 @@ type sight struct {
 	errs    []error
 	input   fold.Input // what the leaks were made of
 	fresh   []socket.Ref
-	guessed bool // see fold.Output
+	pooled  []report.Leak // idle connections, when the watch asks for them
+	guessed bool          // see fold.Output
 }
 
 func (s *sight) clean() bool {
@@ -137,7 +138,7 @@ func (w *watch) newProbed() (out []probedID, errs []error) {
 
 // input describes what is new and says whose it is.
 func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.Ref, gs []found) fold.Input {
-	in := fold.Input{Openers: w.cfg.openers}
+	in := fold.Input{Openers: w.cfg.openers, Pooled: w.pooled}
 	exclusive := w.exclusive()
 	unknown := fold.Blame{Test: w.name}
 	if !exclusive {
@@ -314,7 +315,7 @@ func testFunc(fn string) string {
 func (w *watch) explain(s *sight, probed []probedID) {
 	out := fold.Fold(s.input)
 	s.guessed = out.Guessed
-	leaks := out.Leaks
+	leaks := append(out.Leaks, out.Pooled...)
 	for _, p := range probed {
 		l, ok, err := describe(p.probe, p.id)
 		switch {
@@ -346,6 +347,8 @@ func (w *watch) explain(s *sight, probed []probedID) {
 	}
 	for _, l := range report.Finish(keep) {
 		switch {
+		case w.pooled && l.Code == fold.CodeIdle && (l.Test != "" || w.all()):
+			s.pooled = append(s.pooled, l)
 		case l.Note:
 			s.notes = append(s.notes, l)
 		case l.Test == "" && len(l.Suspects) > 0 && !w.all():

@@ -26,6 +26,8 @@ type config struct {
 	limits  []limit
 	high    []highWater
 	main    bool // they are Main's
+	repeats bool // they are Repeat's
+	warmUp  int  // of Repeat; -1 when nothing is said
 	follow  []follower
 	goleak  []goleak.Option
 	openers int
@@ -36,7 +38,7 @@ type config struct {
 const DefaultWait = time.Second
 
 func newConfig(opts []Option) *config {
-	c := &config{wait: DefaultWait}
+	c := &config{wait: DefaultWait, warmUp: -1}
 	for _, o := range opts {
 		if o != nil {
 			o(c)

@@ -32,7 +32,7 @@ type scenario interface {
 
 // stable is how long what is left must not have changed, before the check gives up.
 func (w *watch) stable(leaks []report.Leak) time.Duration {
-	if w.scenario != nil && w.scenario.Known(leaks) {
+	if w.scenario != nil && w.scenario.Known(leaks) || w.settled != nil && w.settled(leaks) {
 		return knownStable
 	}
 	return minStable

@@ -25,7 +25,7 @@ const (
 	maxPause    = 64 * time.Millisecond
 	minStable   = 100 * time.Millisecond // at least this long without a change,
 	stableLooks = 2                      // and as many looks
-	knownStable = 15 * time.Millisecond  // for what is known to a sweep from other scenarios
+	knownStable = 15 * time.Millisecond  // for what is known to a sweep from other scenarios, or to Repeat from earlier runs
 	bubbleLook  = 50                     // looks in a synctest bubble, where no time passes
 )
 
@@ -146,6 +146,9 @@ func hasKind(leaks []report.Leak, k Kind) bool {
 // mayEnd says whether something that is left may still end by itself: it is not blocked; or the caller asked for a wait, and
 // a timer could wake it.
 func (w *watch) mayEnd(leaks []report.Leak) bool {
+	if w.settled != nil && w.settled(leaks) {
+		return false
+	}
 	for _, l := range leaks {
 		if l.Moving || w.cfg.waitSet && l.Timed {
 			return true

@@ -8,6 +8,7 @@ import (
 
 	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/lease"
+	"github.com/leakgate/leakgate/internal/report"
 	"github.com/leakgate/leakgate/internal/roundtrip"
 	"github.com/leakgate/leakgate/internal/socket"
 )
@@ -22,10 +23,12 @@ type watch struct {
 
 	scenario  scenario // t, when it is one; nil otherwise
 	isMain    bool
-	looked    bool   // there was a look, and there is a reason for another
-	release   func() // lets the garbage collector run again; nil when it may
-	reporting bool   // t.Errorf runs
-	erred     bool   // what made the test fail is an error of the check's own
+	pooled    bool                     // it wants to know of idle connections too
+	settled   func([]report.Leak) bool // says that a whole wait has shown all of these before; nil where none has
+	looked    bool                     // there was a look, and there is a reason for another
+	release   func()                   // lets the garbage collector run again; nil when it may
+	reporting bool                     // t.Errorf runs
+	erred     bool                     // what made the test fail is an error of the check's own
 
 	base   heldBefore
 	probes []*probeState
@@ -61,6 +64,7 @@ type probeState struct {
 // begin starts a watch. With mark it labels the calling goroutine.
 func begin(name string, t TB, cfg *config, mark bool) *watch {
 	w := &watch{id: label.NewID(), name: name, t: t, cfg: cfg}
+	cfg.refuseWarmUp()
 	if mark {
 		w.unmark = label.Mark(w.id, name)
 		registry.runsOn(w.id)

@@ -74,6 +74,8 @@ type Input struct {
 	SQLOpen func() bool
 	// Pools are the database pools that are tracked.
 	Pools []Pool
+	// Pooled asks for Output.Pooled.
+	Pooled bool
 	// Openers is how many database/sql pools are known and explain a connectionOpener each.
 	Openers int
 }
@@ -82,6 +84,9 @@ type Input struct {
 type Output struct {
 	Leaks []report.Leak
 	Idle  int // idle pooled connections that are new: not a leak
+	// Pooled are idle connections of HTTP clients, by test and server, when they were asked for; Count is the least number of
+	// transports that they can be of. More than one transport keeps is not in Leaks then.
+	Pooled []report.Leak
 	// Guessed says that a connection which is known to be the test's own was taken for one that somebody else's goroutine
 	// serves: it may be about to end, and another look may tell.
 	Guessed bool

@@ -249,7 +249,9 @@ func (f *folder) streams() {
 	f.each(goroutine.RoleH2ClientConn, func(g *Goroutine) {
 		g.taken = true
 		f.out.Idle++
-		f.takeHTTP(g.Blame)
+		if c := f.takeHTTP(g.Blame); f.in.Pooled && c != nil && isTCP(c) && !g.Blame.Other {
+			f.pooled(g.Blame, 1, append(c.holds(), "a goroutine of net/http"), append([]report.Key{goroutineKey(g)}, c.keys()...), f.peer(c).String())
+		}
 	})
 	f.each(goroutine.RoleClientDial, func(g *Goroutine) {
 		if len(user(g)) > 0 {
@@ -408,7 +410,12 @@ func (f *folder) idle() {
 	// What is left has its read loop in the listing before: the two are started one after the other. The connection was there.
 	f.each(goroutine.RoleClientWrite, func(g *Goroutine) { g.taken = true })
 	for to, conns := range by {
-		if f.transports(conns) <= keepsIdlePerHost {
+		n := f.transports(conns)
+		if f.in.Pooled {
+			f.pooled(blame[to], n, append(conns[0].holds(), "2 goroutines of net/http"), mine[to], to.peer.String())
+			continue
+		}
+		if n <= keepsIdlePerHost {
 			continue
 		}
 		f.add(blame[to], report.Leak{
@@ -423,6 +430,20 @@ func (f *folder) idle() {
 			Remotes: []string{to.peer.String()},
 		})
 	}
+}
+
+// pooled lists connections that are kept for the next request.
+func (f *folder) pooled(b Blame, n int, holds []string, keys []report.Key, peer string) {
+	f.out.Pooled = append(f.out.Pooled, report.Leak{
+		Kind: "http-conn", Code: CodeIdle, Class: "idle", Rank: rankIdle, Test: b.Test, Suspects: b.Suspects, Count: n,
+		Summary: "idle connection was kept, and the next request to the same server opened another",
+		State:   "it is idle",
+		Holds:   holds,
+		Hint:    "use one http.Client for all calls, or call CloseIdleConnections when you are done with it", Probably: true,
+		Unknown: "an idle connection does not say who opened it; look for &http.Transport{} or a Clone() made for each call",
+		Keys:    keys,
+		Remotes: []string{peer},
+	})
 }
 
 // transports is the least number of transports, in units of what one keeps, that the idle connections can be of: those of a
