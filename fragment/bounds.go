@@ -4,6 +4,9 @@ package fragment
 // still are no overflow, by which many leaks would look like none.
 const maxCount = 1 << 30
 
+// maxBytes is the most that a reader takes of a size in bytes: a pebibyte.
+const maxBytes = 1 << 50
+
 // bound brings the numbers of a record that was read between -1, which some use for "not known", and maxCount.
 func (r *record) bound() {
 	if t := r.Test; t != nil {
@@ -25,10 +28,13 @@ func (r *record) bound() {
 	}
 	for i := range r.Samples {
 		s := &r.Samples[i]
-		clamp(&s.Goroutines, &s.Sockets)
-		for name, n := range s.Leased {
-			clamp(&n)
-			s.Leased[name] = n
+		clamp(&s.Goroutines, &s.Sockets, &s.FDs)
+		s.HeapInUse = max(0, min(s.HeapInUse, maxBytes))
+		for _, by := range []map[string]int{s.Leased, s.States} {
+			for name, n := range by {
+				clamp(&n)
+				by[name] = n
+			}
 		}
 	}
 }

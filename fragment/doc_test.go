@@ -30,7 +30,8 @@ func documented(t *testing.T) string {
 	require.NoError(t, w.Ignored(Ignored{Test: "TestClient", Reason: "the logger lives as long as the process", Count: 2}))
 	require.NoError(t, w.Samples([]Sample{
 		{At: began.Add(time.Second), Goroutines: 3, Sockets: 0},
-		{At: began.Add(2 * time.Second), Goroutines: 9, Sockets: 2, Leased: map[string]int{"http.DefaultTransport": 2}},
+		{At: began.Add(2 * time.Second), Goroutines: 9, Sockets: 2, Leased: map[string]int{"http.DefaultTransport": 2},
+			States: map[string]int{"CLOSE_WAIT": 1, "ESTABLISHED": 1}, FDs: 14, HeapInUse: 3 << 20},
 	}))
 	require.NoError(t, w.End(End{At: began.Add(4 * time.Second), Code: 1, Unused: []string{"the old pool of orders"}}))
 	doc, err := os.ReadFile(w.Path())
@@ -129,7 +130,7 @@ func typeName(t reflect.Type) string {
 		return "object of integers"
 	case reflect.Struct:
 		return t.Name()
-	case reflect.Int:
+	case reflect.Int, reflect.Int64:
 		return "integer"
 	case reflect.Float64:
 		return "number"

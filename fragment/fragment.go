@@ -156,6 +156,11 @@ type Sample struct {
 	Goroutines int            `json:"goroutines"`
 	Sockets    int            `json:"sockets"`          // -1 when they cannot be counted
 	Leased     map[string]int `json:"leased,omitempty"` // connections out, by the pool's name; pools with none are left out
+
+	// What follows is not in fragments of earlier versions.
+	States    map[string]int `json:"states,omitempty"`      // Sockets by state, as netstat names it: "CLOSE_WAIT"; nil when it is not known
+	FDs       int            `json:"fds,omitempty"`         // open file descriptors; 0 or -1 when it is not known
+	HeapInUse int64          `json:"heap_in_use,omitempty"` // bytes, as runtime.MemStats.HeapInuse counts them; 0 when it is not known
 }
 
 // End says how the run ended.

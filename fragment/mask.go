@@ -52,14 +52,20 @@ func maskIgnored(i Ignored) Ignored {
 
 func maskSample(s Sample) Sample {
 	s.At = writable(s.At)
-	if len(s.Leased) > 0 {
-		leased := make(map[string]int, len(s.Leased))
-		for name, n := range s.Leased {
-			leased[redact.Text(name)] += n // two names that differ in what is masked are one
-		}
-		s.Leased = leased
-	}
+	s.Leased, s.States = maskNames(s.Leased), maskNames(s.States)
 	return s
+}
+
+// maskNames masks the keys.
+func maskNames(by map[string]int) map[string]int {
+	if len(by) == 0 {
+		return nil
+	}
+	out := make(map[string]int, len(by))
+	for name, n := range by {
+		out[redact.Text(name)] += n // two names that differ in what is masked are one
+	}
+	return out
 }
 
 func maskEnd(e End) End {

@@ -363,8 +363,10 @@ func (r *record) weight() int64 {
 	}
 	for _, s := range r.Samples {
 		n += int64(unsafe.Sizeof(s))
-		if s.Leased != nil {
-			n += 64 + int64(len(s.Leased))*4*ofString
+		for _, by := range []map[string]int{s.Leased, s.States} {
+			if by != nil {
+				n += 64 + int64(len(by))*4*ofString
+			}
 		}
 	}
 	if e := r.End; e != nil {

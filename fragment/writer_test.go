@@ -365,10 +365,13 @@ func TestMasked(t *testing.T) {
 	}
 	t.Run("two names that become one", func(t *testing.T) {
 		w := create(t, t.TempDir())
-		require.NoError(t, w.Samples([]Sample{{Leased: map[string]int{"u:hunter1@tcp(db)/x": 1, "u:hunter2@tcp(db)/x": 2}}}))
+		require.NoError(t, w.Samples([]Sample{{
+			Leased: map[string]int{"u:hunter1@tcp(db)/x": 1, "u:hunter2@tcp(db)/x": 2}, States: map[string]int{"token=hunter3": 1, "LISTEN": 2},
+		}}))
 		f, err := ReadFile(w.Path())
 		require.NoError(t, err)
 		assert.Equal(t, map[string]int{"u:…@tcp(db)/x": 3}, f.Samples[0].Leased)
+		assert.Equal(t, map[string]int{"token=…": 1, "LISTEN": 2}, f.Samples[0].States)
 	})
 }
 

@@ -33,13 +33,19 @@ func (s *socketCensus) list(f func([]socket.Ref)) error {
 	return nil
 }
 
-// count says how many sockets are open now; -1 when they cannot be listed.
-func (s *socketCensus) count() int {
-	n := 0
-	if err := s.list(func(refs []socket.Ref) { n = len(refs) }); err != nil {
-		return -1
+// states counts the sockets that are open now, by state and in all; -1 when they cannot be listed.
+func (s *socketCensus) states() (by map[string]int, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	by = make(map[string]int)
+	n, err := s.c.States(by)
+	if err != nil {
+		return nil, -1
 	}
-	return n
+	if n == 0 {
+		by = nil
+	}
+	return by, n
 }
 
 // keys lists the sockets that are open now, sorted.

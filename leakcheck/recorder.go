@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/leakgate/leakgate/fragment"
-	"github.com/leakgate/leakgate/internal/lease"
 )
 
 // reportEnv names the folder that a fragment is written to. It is a variable and no flag, because a test binary that does
@@ -189,8 +188,9 @@ func (r *recorder) start() {
 
 // tick takes a sample, and lets the timer begin anew. goroutine.Classify knows it by its name.
 func (r *recorder) tick() {
-	s := r.sample()
-	s.Goroutines-- // this one
+	ticking.Add(1)
+	s := measure()
+	ticking.Add(-1)
 	r.mu.Lock()
 	if r.stopped {
 		r.mu.Unlock()
@@ -204,29 +204,6 @@ func (r *recorder) tick() {
 	out := r.due()
 	r.mu.Unlock()
 	r.writeSamples(out)
-}
-
-// sample is what the process holds now.
-func (r *recorder) sample() fragment.Sample {
-	s := fragment.Sample{Goroutines: runtime.NumGoroutine(), Sockets: sockets.count()}
-	for p, n := range lease.Live.Out() {
-		if lendsConns(p) {
-			if s.Leased == nil {
-				s.Leased = make(map[string]int)
-			}
-			s.Leased[p.Name()] += n
-		}
-	}
-	return s
-}
-
-// lendsConns says whether a pool lends connections, and not statements or rows of one.
-func lendsConns(p *lease.Pool) bool {
-	switch p.Kind() {
-	case string(SQLStmt), string(PgxRows):
-		return false
-	}
-	return true
 }
 
 // keep takes a sample into what is to be written, and into the peaks of the tests that run. The recorder is locked.
@@ -255,12 +232,28 @@ func (r *recorder) writeSamples(s []fragment.Sample) {
 	}
 }
 
+// add takes a sample in that somebody else has taken.
+func (r *recorder) add(s fragment.Sample) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	if r.stopped {
+		r.mu.Unlock()
+		return
+	}
+	r.keep(s)
+	out := r.due()
+	r.mu.Unlock()
+	r.writeSamples(out)
+}
+
 // begin takes a sample at the beginning of a test.
 func (r *recorder) begin(t *testRun) {
 	if r == nil {
 		return
 	}
-	s := r.sample()
+	s := measure()
 	r.mu.Lock()
 	t.began = r.now()
 	t.before, t.most = s, s
@@ -276,7 +269,7 @@ func (r *recorder) end(t *testRun, result string) {
 	if r == nil {
 		return
 	}
-	s := r.sample()
+	s := measure()
 	r.mu.Lock()
 	r.keep(s)
 	delete(r.active, t)
@@ -307,7 +300,7 @@ func (r *recorder) stop(passed bool, code int, unused []string) {
 	if r == nil {
 		return
 	}
-	s := r.sample()
+	s := measure()
 	if passed {
 		for _, x := range r.later {
 			r.write(func(w *fragment.Writer) error { return w.Test(x) })

@@ -38,9 +38,10 @@ type watch struct {
 	run    *testRun // nil when nobody wants to know
 	ruled  *ruled   // nil until there is something
 
-	// Who else ran. Guarded by registry.mu.
+	// Who else ran, and how the test failed. Guarded by registry.mu.
 	met      []string // names of watches that overlapped, not more than maxMet
 	metCount int
+	ceiling  bool // the test has failed for a ceiling of Sample, and for nothing before that
 }
 
 // maxMet bounds how many names of overlapping tests one watch keeps.

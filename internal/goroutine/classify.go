@@ -102,8 +102,8 @@ func Classify(g *Goroutine) Role {
 			return classifyMock(start, stack)
 		}
 	case callsite.Module + "/leakcheck":
-		if maker.family == "time" && start.is("(*recorder).tick") {
-			return RoleRuntime // the recorder's timer
+		if maker.family == "time" && (start.is("(*recorder).tick") || start.is("(*Series).tick") || start.is("(*warnings).tick")) {
+			return RoleRuntime // a timer of the recorder, of Sample or of WarnHeld
 		}
 	case callsite.Module + "/internal/http2":
 		if maker.family == start.family && start.is("(*Conn).handle") {

@@ -35,6 +35,7 @@ type Leak struct {
 	Role     string           // what happened at Site: "taken at", "started at"
 	State    string
 	Holds    []string
+	HoldsAs  string // what Holds is called; "" for "also holds"
 	Hint     string // the missing call, as code
 	Probably bool   // the hint is likely, not certain
 	Why      string // a sentence that explains the state

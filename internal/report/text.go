@@ -184,6 +184,9 @@ func (t Text) entry(b *strings.Builder, l Leak) {
 			if l.Count > 1 {
 				name = "each holds"
 			}
+			if l.HoldsAs != "" {
+				name = l.HoldsAs
+			}
 		}
 		row(name, h)
 	}

@@ -44,6 +44,7 @@ type Census struct {
 	size int       // of the table of descriptors when last seen
 	set  []uintptr // for select: all zero between calls
 	dent []byte    // for getdents
+	refs []Ref     // for States
 }
 
 // List appends all sockets that the process has open to dst, in the order of their numbers, and returns the longer slice.

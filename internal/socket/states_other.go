@@ -1,0 +1,19 @@
+//go:build !linux && !windows
+
+package socket
+
+// States counts the sockets that the process has open by their state, which are named as in Socket, and gives how many there
+// are.
+func (c *Census) States(by map[string]int) (n int, err error) {
+	refs, err := c.List(nil)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range refs {
+		if s, ok := Describe(r); ok {
+			by[stateOrUnknown(s.State)]++
+			n++
+		}
+	}
+	return n, nil
+}
