@@ -62,7 +62,27 @@ func newPool(skip int) *pool {
 	p.conns = lease.Live.NewPool("sql-conn", name, size)
 	p.stmts = lease.Live.NewPool("sql-stmt", name, nil)
 	p.known = dbpool.New(p.conns.ID(), pcs[:n:n])
+	p.known.SetStats(statsOf(weak.Make(p)))
 	return p
+}
+
+// statsOf gives a function that asks the pool's sql.DB what it counts. It keeps neither alive.
+func statsOf(key weak.Pointer[pool]) func() (dbpool.Stats, bool) {
+	return func() (dbpool.Stats, bool) {
+		p := key.Value()
+		if p == nil {
+			return dbpool.Stats{}, false
+		}
+		db := p.handle()
+		if db == nil {
+			return dbpool.Stats{}, false
+		}
+		s := db.Stats()
+		return dbpool.Stats{
+			Size: s.MaxOpenConnections, Waits: s.WaitCount, Waited: s.WaitDuration,
+			Ended: s.MaxIdleClosed + s.MaxIdleTimeClosed + s.MaxLifetimeClosed,
+		}, true
+	}
 }
 
 // nameOf is what a reader calls the pool that a stack has made.

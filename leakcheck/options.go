@@ -30,6 +30,7 @@ type config struct {
 	warmUp  int  // of Repeat; -1 when nothing is said
 	follow  []follower
 	goleak  []goleak.Option
+	load    plan
 	openers int
 	errs    []error
 }
@@ -45,6 +46,7 @@ func newConfig(opts []Option) *config {
 		}
 	}
 	c.checkKinds()
+	c.checkLoad()
 	return c
 }
 

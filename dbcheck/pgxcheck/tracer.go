@@ -132,6 +132,7 @@ type askKey struct{ *tracer }
 type ask struct {
 	dbuse.Ask
 	pool *pool
+	load *lease.Ask // nil when nobody measures
 }
 
 // TraceConnectStart is called before a connection is opened.
@@ -221,11 +222,11 @@ func addrPort(a *net.TCPAddr) netip.AddrPort {
 
 // TraceAcquireStart is called when somebody asks the pool for a connection.
 func (t *tracer) TraceAcquireStart(ctx context.Context, of *pgxpool.Pool, _ pgxpool.TraceAcquireStartData) context.Context {
-	if !dbuse.Observers.Active() {
+	if !dbuse.Observers.Active() && !lease.Live.Measuring() {
 		return ctx
 	}
 	p := t.pool(of)
-	a := &ask{pool: p, Ask: dbuse.Ask{Pool: p.conns, Test: label.Owner(), Since: time.Now()}}
+	a := &ask{pool: p, load: p.conns.Ask(label.Owner(), "", 1), Ask: dbuse.Ask{Pool: p.conns, Test: label.Owner(), Since: time.Now()}}
 	var pcs [lease.MaxDepth]uintptr
 	n := runtime.Callers(2, pcs[:])
 	a.PCs = pcs[:n:n]
@@ -245,6 +246,7 @@ func self() uint64 {
 func (t *tracer) TraceAcquireEnd(ctx context.Context, of *pgxpool.Pool, data pgxpool.TraceAcquireEndData) {
 	if a, ok := ctx.Value(askKey{t}).(*ask); ok {
 		dbuse.Observers.Answered(&a.Ask)
+		a.load.Answered()
 	}
 	c := t.of(data.Conn)
 	if data.Err != nil || c == nil {

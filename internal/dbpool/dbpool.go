@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 	"weak"
 )
 
@@ -28,9 +29,18 @@ type Pool struct {
 
 	mu     sync.Mutex
 	db     func() uintptr
+	stats  func() (Stats, bool)
 	types  []string
 	driver string
 	conns  map[uint64]Ends
+}
+
+// Stats is what a pool counts by itself.
+type Stats struct {
+	Size   int           // most connections that it opens; 0 for no limit
+	Waits  int64         // how often somebody had to wait for a connection, since the pool was made
+	Waited time.Duration // in all, of those waits that are over
+	Ended  int64         // connections that it closed because of its limits on idle ones and on their age
 }
 
 // View is what is known of a pool at one moment.
@@ -105,6 +115,37 @@ func (p *Pool) SetDB(db func() uintptr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.db = db
+}
+
+// SetStats gives the pool a way to be asked what it counts; it says false when the pool is not known, or gone.
+func (p *Pool) SetStats(stats func() (Stats, bool)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stats = stats
+}
+
+// AllStats asks the pools that can be asked, by the ID of each. It must not be called under a lock of a pool.
+func AllStats() map[uint64]Stats {
+	registry.Lock()
+	pools := slices.Clone(registry.pools)
+	registry.Unlock()
+	out := make(map[uint64]Stats)
+	for _, k := range pools {
+		p := k.Value()
+		if p == nil {
+			continue
+		}
+		p.mu.Lock()
+		stats := p.stats
+		p.mu.Unlock()
+		if stats == nil {
+			continue
+		}
+		if s, ok := stats(); ok {
+			out[p.id] = s
+		}
+	}
+	return out
 }
 
 // Opened notes a connection. types are those of the driver's connection and of what wraps it, the driver's last, as reflect

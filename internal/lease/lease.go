@@ -96,6 +96,7 @@ type Lease struct {
 	released   bool   // closed
 	prev, next *Lease // the table's list
 	cover      *Lease // the same thing, lent on by another pool
+	ask        *Ask   // that it is the answer to; nil for none
 }
 
 // ID is unique in this process, and never 0.
@@ -132,11 +133,13 @@ type Table struct {
 	n           int
 	sweepAt     int
 	watch       map[label.ID]*watch
+	measures    []*Measure
 	byID        map[uint64]*Lease // those up to indexed; nil until Get had far to go
 	indexed     uint64
 
-	watching atomic.Int64
-	lastID   atomic.Uint64
+	watching  atomic.Int64
+	measuring atomic.Int32
+	lastID    atomic.Uint64
 }
 
 // Live is the table of this process. There is one, because what a process holds is one thing.
@@ -261,6 +264,7 @@ type Pool struct {
 	kind  string
 	name  string
 	size  func() int
+	asks  bool // see CountsByAsk
 
 	// Since the pool was made; guarded by table.mu.
 	total tally
@@ -320,6 +324,9 @@ func (p *Pool) take(id label.ID, l *Lease, owner Owner, skip int, count func(*ta
 
 	t := p.table
 	t.mu.Lock()
+	if len(t.measures) > 0 {
+		l.taken = Now() // before the lock it was another one's turn
+	}
 	l.id = t.lastID.Add(1)
 	l.watch = t.tally(p, id)
 	l.pool.Store(p)
@@ -334,6 +341,9 @@ func (p *Pool) take(id label.ID, l *Lease, owner Owner, skip int, count func(*ta
 		if count != nil {
 			count(y)
 		}
+	}
+	if len(t.measures) > 0 {
+		t.measureTake(p, l)
 	}
 	sweep := t.n > max(t.sweepAt, firstSweep) && t.watching.Load() == 0
 	if sweep {
@@ -393,6 +403,9 @@ func (l *Lease) giveBack(p *Pool) {
 	p.total.leased--
 	for y := l.watch; y != nil; y = y.outer {
 		y.leased--
+	}
+	if l.ask != nil || len(p.table.measures) > 0 {
+		p.table.measureBack(p, l)
 	}
 }
 

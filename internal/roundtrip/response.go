@@ -46,6 +46,7 @@ type response struct {
 	owner   label.ID
 	ctx     context.Context // the caller's
 	mark    mark
+	ask     *lease.Ask // nil when nobody measures
 	trace   httptrace.ClientTrace
 
 	method   string
@@ -137,6 +138,7 @@ func (r *response) early() bool {
 
 // gotConn runs on the goroutine that sends the request, before it is sent; more than once when net/http tries again.
 func (r *response) gotConn(info httptrace.GotConnInfo) {
+	r.ask.Got()
 	if !info.Reused {
 		r.tracker.pool.Dialed(r.owner)
 	}

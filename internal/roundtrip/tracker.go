@@ -30,7 +30,9 @@ func (k *Tracker) Always() { k.always.Store(true) }
 // New makes a tracker; name is what a reader calls the transport, and size the most connections it opens to one host
 // (0 for "no limit"; may be nil).
 func New(name string, size func() int) *Tracker {
-	return &Tracker{pool: lease.Live.NewPool(ConnKind, name, size)}
+	k := &Tracker{pool: lease.Live.NewPool(ConnKind, name, size)}
+	k.pool.CountsByAsk()
+	return k
 }
 
 // Pool is where the leases are counted.
@@ -59,6 +61,10 @@ func (k *Tracker) Do(req *http.Request, next http.RoundTripper, skip int) (*http
 	if outbound.Calls.Active() {
 		outbound.Calls.Tell(outbound.Call{What: r.asked()})
 	}
+	if lease.Live.Measuring() {
+		r.ask = k.pool.Ask(owner, hostOf(req), skip+1)
+		defer r.ask.Answered() // also when RoundTrip panics
+	}
 	sent := req.WithContext(&r.mark)
 	resp, err := next.RoundTrip(sent)
 	r.mark.over.Store(true)
@@ -66,14 +72,18 @@ func (k *Tracker) Do(req *http.Request, next http.RoundTripper, skip int) (*http
 		k.pool.Reused(owner)
 	}
 	if resp == nil {
+		r.ask.End()
 		return resp, err
 	}
 	if resp.Request == sent {
 		resp.Request = req
 	}
 	if err != nil || !mustClose(req, resp) {
+		r.ask.End()
 		return resp, err
 	}
+	r.ask.Got() // a RoundTripper that is no http.Transport did not say so
+	r.ask.Lend(&r.Lease)
 	r.status, r.proto, r.length = resp.StatusCode, resp.Proto, resp.ContentLength
 	r.server = resp.Header.Get("Server")
 	r.buffered = r.end.Load() != open // by a RoundTripper between
@@ -89,6 +99,14 @@ func (k *Tracker) Do(req *http.Request, next http.RoundTripper, skip int) (*http
 		outer.inner.Store(r)
 	}
 	return resp, nil
+}
+
+// hostOf is the host that the request goes to, for which alone a transport's limit is.
+func hostOf(req *http.Request) string {
+	if req.URL == nil {
+		return req.Host
+	}
+	return req.URL.Host
 }
 
 // mustClose says whether the response holds something until its body is closed. Without a body net/http has its
