@@ -32,6 +32,7 @@ type config struct {
 	goleak  []goleak.Option
 	load    plan
 	openers int
+	remote  bool // clients of other machines may ask a Handler
 	errs    []error
 }
 

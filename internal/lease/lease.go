@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"github.com/leakgate/leakgate/internal/callstack"
 	"github.com/leakgate/leakgate/internal/label"
@@ -136,6 +137,7 @@ type Table struct {
 	measures    []*Measure
 	byID        map[uint64]*Lease // those up to indexed; nil until Get had far to go
 	indexed     uint64
+	pools       []weak.Pointer[Pool] // those that were made, as long as they are referred to
 
 	watching  atomic.Int64
 	measuring atomic.Int32
@@ -275,7 +277,9 @@ type Pool struct {
 // NewPool registers a pool. kind is the kind of connection it lends ("http-conn"), name what a reader calls it. size
 // gives the most connections it keeps or lends, 0 for "no limit"; it may be nil.
 func (t *Table) NewPool(kind, name string, size func() int) *Pool {
-	return &Pool{table: t, id: t.lastID.Add(1), kind: kind, name: name, size: size}
+	p := &Pool{table: t, id: t.lastID.Add(1), kind: kind, name: name, size: size}
+	t.register(p)
+	return p
 }
 
 // ID is unique among pools and leases of this process.

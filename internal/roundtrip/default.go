@@ -16,3 +16,14 @@ func CoverDefault() {
 	// transport, by net/http's goroutines.
 	_, _ = Instrument(tr, "http.DefaultTransport")
 }
+
+// TrackDefault is CoverDefault for one who looks at any time: the responses are tracked also while nobody watches.
+func TrackDefault() {
+	tr, ok := http.DefaultTransport.(*http.Transport)
+	if !ok || tr == nil || http.DefaultTransport != original {
+		return
+	}
+	if k, err := Instrument(tr, "http.DefaultTransport"); err == nil {
+		k.Always()
+	}
+}
