@@ -248,6 +248,8 @@ func verbRoom(n int) string {
 // What is reserved is taken off for a superuser too: a service should not be one. A lower limit of the role, the user or the database
 // (CONNECTION LIMIT, MAX_USER_CONNECTIONS) is not looked at, and behind PgBouncer the server that answers is not the pooler.
 //
+// A pgxpool.Pool is asked through stdlib.OpenDBFromPool of pgx; its limit is pool.Config().MaxConns, which PoolMax is to be set to.
+//
 // It uses one connection of db, as Headroom does. The error is one of the driver, of ctx, or wraps errors.ErrUnsupported when the
 // database is neither PostgreSQL nor MySQL or MariaDB. Numbers are not judged here: a pool without a limit is what Err finds.
 func CapacityOf(ctx context.Context, db *sql.DB, instances int) (c Capacity, err error) {
