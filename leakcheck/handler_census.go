@@ -72,8 +72,8 @@ type taker struct {
 	cfg    *config
 	stacks *census.Stacks
 
-	sites map[uint64]leaseSite // guarded by the handler's lock
-	last  *census.Listing      // of the goroutines
+	sites map[uint64]listedSite // guarded by the handler's lock
+	last  *census.Listing       // of the goroutines
 
 	listing atomic.Bool // one is made beside the answers
 	made    atomic.Pointer[census.Listing]
@@ -87,7 +87,7 @@ type taken struct {
 	began  time.Time
 }
 
-type leaseSite struct {
+type listedSite struct {
 	site  census.Frame
 	stack []census.Frame
 	leak  Leak // for matchers: the line and the frames
@@ -237,7 +237,7 @@ func (k *taker) lease(key uint64, l *lease.Lease) (census.Lease, Leak) {
 			}
 		}
 		if k.sites == nil || len(k.sites) >= knownSites {
-			k.sites = make(map[uint64]leaseSite)
+			k.sites = make(map[uint64]listedSite)
 		}
 		k.sites[key] = s
 	}

@@ -145,13 +145,13 @@ func poolLoad(m lease.Measured, took time.Duration) PoolLoad {
 	p.LongestSite = frame(callsite.Pick(takenBy(p.Kind, m.LongestBy)))
 	if m.Moment != nil {
 		p.exhausted, p.Waiting = true, m.Moment.Waiting
-		p.AtExhaustion = holders(p.Kind, m.Moment.Holders)
+		p.AtExhaustion = byLine(p.Kind, m.Moment.Holders)
 	}
 	return p
 }
 
-// holders groups what was out by the line that took it.
-func holders(k Kind, held []lease.Holding) (out []Holder) {
+// byLine groups what was out by the line that took it.
+func byLine(k Kind, held []lease.Holding) (out []Holder) {
 	for _, h := range held {
 		stack := takenBy(k, h.PCs)
 		site := frame(callsite.Pick(stack))

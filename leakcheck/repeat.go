@@ -569,7 +569,11 @@ func (r *repeat) limit(g *group) string {
 	}
 	if limit := descriptorLimit(); ends > 0 && limit > 0 {
 		each := float64(ends) / float64(max(g.leak.Count, 1))
-		return until(growth.RunsUntil(sockets.count(), limit, slope*each), fmt.Sprintf("the process has its %d descriptors open", limit))
+		open := countDescriptors()
+		if open < 0 { // sockets are most of them
+			_, open = sockets.states()
+		}
+		return until(growth.RunsUntil(open, limit, slope*each), fmt.Sprintf("the process has its %d descriptors open", limit))
 	}
 	return ""
 }
