@@ -4,6 +4,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/leakgate/leakgate/fragment"
@@ -21,7 +22,7 @@ import (
 // leaks alone, what they left is judged all the same, so that one run shows all. Ignores that matched nothing in a whole run are listed;
 // go test shows that with -v, or when the package fails.
 //
-// Main's Ignore and Goleak options hold for every Verify of the package too; its other options are its own. Bodies that hold
+// Main's Ignore, Goleak and AllowRemotes options hold for every Verify of the package too; its other options are its own. Bodies that hold
 // nothing today (LK002) are told by Verify alone.
 //
 // To know whose a leak is, it puts a label on each test's goroutine, for which it replaces the test functions in m by
@@ -86,6 +87,7 @@ func (w *watch) judgeRun(code int) int {
 	}
 	o := w.result()
 	registry.forgetPending()
+	o.leaks = report.Finish(slices.Concat(o.leaks, w.endRemotes(), w.takeLoose()))
 	for _, err := range o.errs {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1

@@ -29,6 +29,7 @@ type config struct {
 	repeats bool // they are Repeat's
 	warmUp  int  // of Repeat; -1 when nothing is said
 	follow  []follower
+	remotes *remotes // nil when any address may be dialled
 	goleak  []goleak.Option
 	load    plan
 	openers int

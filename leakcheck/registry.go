@@ -47,6 +47,7 @@ func (r *watches) addSuite(c *config) {
 	if r.main != nil {
 		c.rules = append(c.rules, r.main.cfg.rules...)
 		c.goleak = append(c.goleak, r.main.cfg.goleak...)
+		c.remotes = c.remotes.add(r.main.cfg.remotes)
 		for _, h := range r.main.cfg.high {
 			h.suite = true
 			c.high = append(c.high, h)

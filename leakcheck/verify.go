@@ -190,6 +190,7 @@ func endedBy(functions ...string) bool {
 // excuse: the test failed by itself, so that an early return is the likely reason for what is held.
 func (w *watch) excuse(s sight) {
 	w.t.Helper()
+	w.excuseRemotes()
 	w.postpone(s.unknown) // which may be another test's
 	if len(s.leaks) == 0 {
 		return
@@ -237,11 +238,12 @@ func told(keys []report.Key) []report.Key {
 func (w *watch) flushPending() {
 	t := w.t
 	t.Helper()
-	if last := registry.leave(w); !last || !registry.hasPending() {
+	if last := registry.leave(w); !last || !registry.hasPending() && !policies.hasLoose() {
 		return
 	}
 	o := w.settle(w.lookPending(), w.lookPending)
 	registry.forgetPending()
+	o.leaks = report.Finish(append(o.leaks, w.takeLoose()...))
 	for _, l := range o.leaks {
 		registry.claim(l.Keys)
 	}

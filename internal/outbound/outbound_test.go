@@ -7,7 +7,7 @@ import (
 )
 
 func TestHub(t *testing.T) {
-	var h Hub
+	var h Hub[Call]
 	h.Tell(Call{What: "nobody"})
 	assert.False(t, h.Active())
 

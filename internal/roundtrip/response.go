@@ -18,6 +18,7 @@ import (
 	"github.com/leakgate/leakgate/internal/goroutine"
 	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/lease"
+	"github.com/leakgate/leakgate/internal/outbound"
 )
 
 // Kind is the kind of resource that a tracker's leases are.
@@ -53,6 +54,7 @@ type response struct {
 	path     string
 	rawPath  string
 	query    string
+	address  string // host and port; "" when nobody wants to know
 	status   int
 	proto    string
 	server   string
@@ -143,6 +145,9 @@ func (r *response) gotConn(info httptrace.GotConnInfo) {
 		r.tracker.pool.Dialed(r.owner)
 	}
 	c := conns.got(info.Conn, info.Reused, r.tracker.pool.ID())
+	if r.address != "" && c.remote.IsValid() {
+		outbound.Conns.Tell(outbound.Conn{Address: r.address, Remote: c.remote})
+	}
 	r.mu.Lock()
 	r.conn, r.reused = c, info.Reused
 	r.gots++

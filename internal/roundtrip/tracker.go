@@ -6,8 +6,10 @@
 package roundtrip
 
 import (
+	"net"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"sync/atomic"
 
 	"github.com/leakgate/leakgate/internal/label"
@@ -48,6 +50,9 @@ func (k *Tracker) Do(req *http.Request, next http.RoundTripper, skip int) (*http
 	r := &response{tracker: k, owner: owner, ctx: ctx, method: req.Method}
 	if u := req.URL; u != nil {
 		r.path, r.rawPath, r.query = u.Path, u.RawPath, u.RawQuery
+		if outbound.Calls.Active() || outbound.Conns.Active() {
+			r.address = addressOf(u)
+		}
 	}
 	outer := markOf(ctx)
 	r.trace.GotConn = r.gotConn
@@ -59,7 +64,7 @@ func (k *Tracker) Do(req *http.Request, next http.RoundTripper, skip int) (*http
 	}
 
 	if outbound.Calls.Active() {
-		outbound.Calls.Tell(outbound.Call{What: r.asked()})
+		outbound.Calls.Tell(outbound.Call{What: r.asked(), Address: r.address})
 	}
 	if lease.Live.Measuring() {
 		r.ask = k.pool.Ask(owner, hostOf(req), skip+1)
@@ -107,6 +112,21 @@ func hostOf(req *http.Request) string {
 		return req.Host
 	}
 	return req.URL.Host
+}
+
+// addressOf gives the host and the port that a URL leads to.
+func addressOf(u *url.URL) string {
+	port := u.Port()
+	switch {
+	case u.Hostname() == "":
+		return ""
+	case port != "":
+	case u.Scheme == "https":
+		port = "443"
+	default:
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
 }
 
 // mustClose says whether the response holds something until its body is closed. Without a body net/http has its
