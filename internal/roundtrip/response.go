@@ -180,24 +180,19 @@ func (r *response) gotFirstByte() {
 // putIdleConn runs on the goroutine that reads the connection, when net/http has it back: at EOF as net/http sees it,
 // which a decoder above may never see. When there was more than one try, it may be the connection of an earlier one: another,
 // or the same, which net/http hands out before it tells. It tells then before it reads the next answer.
+//
+// All in one step with gotConn, which forgets what came of the try before: a lease that is taken for the last try must not be
+// returned for an earlier one.
 func (r *response) putIdleConn(error) {
-	if r.putIdle() {
-		r.Return()
-	}
-}
-
-// putIdle says whether the connection that went back is that of the last try, and notes it. In one step with gotConn, which
-// forgets what came of the try before.
-func (r *response) putIdle() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.gots > 1 {
 		var buf [64]byte
 		if !r.begun || goroutine.CurrentID(buf[:]) != r.conn.loop {
-			return false
+			return
 		}
 	}
-	return r.end.CompareAndSwap(open, putIdle)
+	r.ended(putIdle)
 }
 
 func (r *response) connection() connOf {
