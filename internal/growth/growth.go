@@ -100,30 +100,39 @@ func Clear(counts []int, n int) bool {
 		return true
 	case k < Least:
 		return false
-	case k >= fewRuns && len(measure(counts).rises) >= fewRuns && Judge(counts) == Grows:
+	case k >= fewRuns && rises(counts) >= fewRuns && Judge(counts) == Grows:
 		return true
 	}
 	return !mayGrow(counts, n)
 }
 
-// mayGrow says whether there is a rest that makes the series one that grows: at best each run leaves more.
+// mayGrow says whether there is a rest that makes the series one that grows.
 func mayGrow(counts []int, n int) bool {
 	k := len(counts) - 1
-	if n >= fewRuns && n-k >= uneven {
+	rest := n - k
+	if rest >= uneven {
 		return true
 	}
-	by := max(1, slices.Max(counts)-slices.Min(counts)+1)
-	for _, step := range []int{1, by} {
-		whole := slices.Clone(counts)
-		for range n - k {
-			whole = append(whole, whole[len(whole)-1]+step)
-		}
-		if Judge(whole) == Grows {
-			return true
+	over := slices.Max(counts) - slices.Min(counts) // what a fall has to be outdone by
+	for _, step := range []int{1, 2*over + 1} {
+		for which := range 1 << rest { // of the runs that are left, those that leave something
+			whole := slices.Clone(counts)
+			for i := range rest {
+				next := whole[len(whole)-1]
+				if which>>i&1 == 1 {
+					next += step
+				}
+				whole = append(whole, next)
+			}
+			if Judge(whole) == Grows {
+				return true
+			}
 		}
 	}
 	return false
 }
+
+func rises(counts []int) int { return len(measure(counts).rises) }
 
 // measured is a series, taken apart.
 type measured struct {

@@ -151,6 +151,36 @@ func TestClear(t *testing.T) {
 	}
 }
 
+// TestClearIsRight: when it is clear that nothing grows, no rest makes it grow.
+func TestClearIsRight(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 6))
+	clear := 0
+	for range 20000 {
+		n := Least + r.IntN(25)
+		c := []int{0}
+		sort, period := r.IntN(4), 1+r.IntN(6)
+		for i := range n {
+			by := 0
+			switch {
+			case sort == 0:
+				by = r.IntN(2)
+			case sort == 1:
+				by = r.IntN(5) - 1
+			case i%period == 0:
+				by = 1 + r.IntN(sort)
+			}
+			c = append(c, c[i]+by)
+		}
+		for k := Least; k < n; k++ {
+			if Clear(c[:k+1], n) && Judge(c[:k+1]) != Grows {
+				clear++
+				require.NotEqual(t, Grows.String(), Judge(c).String(), "%v is clear after %d", c, k)
+			}
+		}
+	}
+	assert.Greater(t, clear, 1000, "it was seen")
+}
+
 // FuzzJudge: what must hold of any series.
 func FuzzJudge(f *testing.F) {
 	for _, seed := range [][]byte{{1, 1, 1}, {1, 0, 1, 0, 1, 0, 1}, {5, 251, 5, 251, 6}, {0, 0, 0, 0, 0, 1, 1, 1, 1, 1}, {9, 4, 2, 1, 1, 1, 0}, {}} {
