@@ -16,12 +16,14 @@ import (
 	"github.com/leakgate/leakgate/internal/goroutine"
 )
 
-// How long clients that do not return are waited for.
-const (
-	maxSilence = time.Minute      // in which no call has ended
-	maxReserve = 10 * time.Second // left before the deadline of t
-	grace      = time.Second      // after their context was cancelled
+// How long clients that do not return are waited for. Tests of this package have less time.
+var (
+	maxSilence = time.Minute // in which no call has ended
+	grace      = time.Second // after their context was cancelled
 )
+
+// maxReserve is what is left before the deadline of t at most.
+const maxReserve = 10 * time.Second
 
 // maxTexts bounds how many different errors are kept.
 const maxTexts = 16
@@ -47,7 +49,6 @@ type crowd struct {
 	failed   int
 	timedOut int
 	errs     []CallError
-	others   int // calls with an error that is not in errs
 	panics   []panicked
 	exited   int // calls that ended their goroutine
 }
@@ -176,11 +177,9 @@ func (c *crowd) erred(err error) {
 			return
 		}
 	}
-	if len(c.errs) == maxTexts {
-		c.others++
-		return
+	if len(c.errs) < maxTexts {
+		c.errs = append(c.errs, CallError{Err: err, Text: text, Count: 1, TimedOut: late})
 	}
-	c.errs = append(c.errs, CallError{Err: err, Text: text, Count: 1, TimedOut: late})
 }
 
 // isTimeout says whether a call failed because of a time that was over. An error that panics when it is asked is none.
@@ -304,9 +303,9 @@ func (c *crowd) places() (text string, n int) {
 		if p.site.Func != "" {
 			at = whereIs(p.site)
 		}
-		fmt.Fprintf(&b, "  %d at       %s  [%s]\n", p.n, at, p.state)
+		fmt.Fprintf(&b, "  %d × %s  [%s]\n", p.n, at, p.state)
 		if src := callsite.Source(p.site); src != "" {
-			fmt.Fprintf(&b, "                  %s\n", src)
+			fmt.Fprintf(&b, "          %s\n", src)
 		}
 	}
 	return b.String(), n
@@ -327,6 +326,9 @@ type hang struct {
 
 func newHang(t TB, now time.Time) *hang {
 	h := &hang{at: now}
+	if goroutines.me().Bubble != 0 {
+		return h // t.Deadline panics in a synctest bubble, whose time is another
+	}
 	if d, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
 		if at, ok := d.Deadline(); ok {
 			h.reserve = min(at.Sub(now)/4, maxReserve)

@@ -24,8 +24,6 @@ type Load struct {
 	Rate     float64       // calls a second
 	Errors   []CallError   // those of the most calls first, at most 16
 	Pools    []PoolLoad    // in the order of their first use
-
-	others int // calls with an error that is not in Errors
 }
 
 // CallError is an error that calls have returned.
@@ -65,8 +63,6 @@ type PoolLoad struct {
 	Waiting      int
 
 	exhausted bool
-	out       int
-	rate      float64 // leases a second
 }
 
 // Holder is a line that took connections which were out at one moment.
@@ -115,7 +111,7 @@ func (l *Load) count(c *crowd) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	l.Calls, l.Failed, l.TimedOut, l.Took = int(c.calls.Load()), c.failed, c.timedOut, c.lasted
-	l.Errors, l.others = slices.Clone(c.errs), c.others
+	l.Errors = slices.Clone(c.errs)
 	slices.SortStableFunc(l.Errors, func(a, b CallError) int { return b.Count - a.Count })
 	l.Rate = perSecond(l.Calls, l.Took)
 }
@@ -131,7 +127,7 @@ func perSecond(n int, d time.Duration) float64 {
 func poolLoad(m lease.Measured, took time.Duration) PoolLoad {
 	p := PoolLoad{
 		Kind: Kind(m.Pool.Kind()), Pool: m.Pool.Name(), Size: m.Size, Leases: m.Leases, Peak: m.Peak, Waits: m.Waits, Waited: m.Waited,
-		FullFor: min(m.FullFor, took), LongestHold: m.Longest, out: m.Out, rate: perSecond(m.Leases, took),
+		FullFor: min(m.FullFor, took), LongestHold: m.Longest,
 	}
 	if m.Host != "" {
 		p.Pool += " to " + m.Host

@@ -23,8 +23,11 @@ func (l *Load) exhausted(share float64) (leaks []Leak) {
 func (p PoolLoad) leak(l *Load) Leak {
 	out := Leak{
 		Kind: p.Kind, Code: codeExhausted, Count: 1,
-		Summary: fmt.Sprintf("%s was exhausted: %d of its %s were out, and others had to wait for one, %s", p.Pool, p.Size, many(p.Size, "connection"), times(p.Waits)),
+		Summary: fmt.Sprintf("%s was exhausted: %s out, and others had to wait for one, %s", p.Pool, p.all(), times(p.Waits)),
 		Hint:    "give the connection back before what takes long, and take it again after; a bigger pool helps as far as the numbers above say",
+	}
+	if p.Kind == HTTPConn {
+		out.Hint = "let fewer requests run at once, and close each body as soon as it is read; a higher MaxConnsPerHost helps as far as the numbers above say"
 	}
 	if len(p.AtExhaustion) > 0 {
 		top := p.AtExhaustion[0]
@@ -69,12 +72,12 @@ func (p PoolLoad) atExhaustion() (lines []string) {
 
 // numbers says what the load needs and what another size would do, a line each.
 func (p PoolLoad) numbers(l *Load) (lines []string) {
-	of := "the pool has no limit"
-	if p.Size > 0 {
-		of = fmt.Sprintf("of %d", p.Size)
+	peak := fmt.Sprintf("%d of %d", p.Peak, p.Size)
+	if p.Size == 0 {
+		peak = fmt.Sprintf("%d, and the pool has no limit", p.Peak)
 	}
-	lines = append(lines, fmt.Sprintf("held %s each at %s a second: needs %s on average; the peak was %d, %s",
-		brief(p.MeanHold), number(p.rate), plural(number(p.Need), "connection"), p.Peak, of))
+	lines = append(lines, fmt.Sprintf("held %s each at %s a second needs %s on average; the peak was %s",
+		brief(p.MeanHold), number(perSecond(p.Leases, l.Took)), plural(number(p.Need), "connection"), peak))
 	if p.Waits > 0 {
 		lines = append(lines, fmt.Sprintf("waited for a connection: %s, %s in all, %s each on average", times(p.Waits), brief(p.Waited), brief(p.Waited/time.Duration(p.Waits))))
 	}
@@ -92,6 +95,14 @@ func (p PoolLoad) numbers(l *Load) (lines []string) {
 			brief(p.MeanHold), p.Size, number(most), 2*p.Size, number(2*most), many(l.Clients, "client")))
 	}
 	return lines
+}
+
+// all is "its 10 connections were all".
+func (p PoolLoad) all() string {
+	if p.Size == 1 {
+		return "its only connection was"
+	}
+	return fmt.Sprintf("its %d connections were all", p.Size)
 }
 
 // ofTime is for how long the pool was full: "531ms (97%)".

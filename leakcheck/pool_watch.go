@@ -69,6 +69,9 @@ func (w *poolWatch) look() time.Duration {
 		for p, e := range full {
 			if e.Waiting = n[p.ID()]; e.Waiting > 0 {
 				w.m.Exhausted(p, e)
+				if onExhausted != nil {
+					onExhausted()
+				}
 			}
 		}
 		w.rest = now.Add(dumpShare * time.Since(now))
@@ -77,6 +80,9 @@ func (w *poolWatch) look() time.Duration {
 	w.pause = min(2*w.pause, lastLook)
 	return max(d, time.Until(w.rest))
 }
+
+// onExhausted is set by tests of this package; nil otherwise.
+var onExhausted func()
 
 // waiters counts the goroutines that wait for a connection of a sql.DB, by the ID of its pool. Where the dump does not
 // show of which, and one alone is full, it is that one.
