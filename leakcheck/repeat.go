@@ -2,6 +2,7 @@ package leakcheck
 
 import (
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -67,21 +68,33 @@ func Repeat(t TB, n int, fn func(), opts ...Option) {
 	if c, ok := t.(interface{ Cleanup(func()) }); ok && w.owns() {
 		c.Cleanup(w.endRun)
 	}
+	r := &repeat{w: w, n: n, fn: fn, groups: make(map[string]*group), known: make(map[string]bool)}
 	defer w.end()
 	defer w.releaseCollector()
+	defer func() {
+		if r.running { // fn's own panic, or its end of the test, goes on
+			return
+		}
+		p := recover()
+		if p == nil {
+			return
+		}
+		if w.reporting {
+			panic(p) // it is t's own way to end a test
+		}
+		t.Helper()
+		w.errorf("leakcheck: Repeat itself failed, please report it: %v\n%s", p, debug.Stack())
+	}()
+	defer w.flushPending()
 	for _, err := range []error{cfg.err(), accepted().err, recording().problem()} {
 		if err != nil {
 			w.failsByItself()
 			w.errorf("%v", err)
 		}
 	}
-	if cfg.err() != nil {
-		w.flushPending()
-		return
+	if cfg.err() == nil {
+		r.all()
 	}
-	r := &repeat{w: w, n: n, fn: fn, groups: make(map[string]*group), known: make(map[string]bool)}
-	r.all()
-	w.flushPending()
 	w.annotate()
 }
 
@@ -109,10 +122,11 @@ type repeat struct {
 	n  int
 	fn func()
 
-	run    int // the judged run that is under way, or the last one; 0 for a warm-up
-	groups map[string]*group
-	order  []*group
-	known  map[string]bool // groups that a whole wait has shown
+	running bool // fn runs, or ended the test
+	run     int  // the judged run that is under way, or the last one; 0 for a warm-up
+	groups  map[string]*group
+	order   []*group
+	known   map[string]bool // groups that a whole wait has shown
 
 	start   heldBefore // before the warm-up
 	started []map[uint64]bool
@@ -126,6 +140,7 @@ type group struct {
 	within *group // the group of any remote, of one that is for one remote; nil for others
 	counts []int  // after each run, from 0 on, which is the warm-up
 	leak   report.Leak
+	keys   []report.Key // of all of it, after the last run
 }
 
 // all runs fn and judges.
@@ -142,7 +157,9 @@ func (r *repeat) all() {
 			return
 		}
 	}
-	w.settle(r.look(), r.look)
+	for _, l := range r.wait().leaks {
+		r.known[keyOf(l)] = true
+	}
 	w.releaseCollector()
 	if !r.begin() {
 		return
@@ -185,7 +202,9 @@ func (r *repeat) once() (ok bool) {
 		t.Helper()
 		t.Logf("leakcheck: Repeat: not judged, because %s ended the test", r.name())
 	}()
+	r.running = true
 	r.fn()
+	r.running = false
 	returned = true
 	if t.Failed() {
 		t.Logf("leakcheck: Repeat: not judged, because %s failed the test", r.name())
@@ -369,13 +388,15 @@ func remoteOf(l report.Leak) string {
 func (r *repeat) count(leaks []report.Leak) {
 	now := make(map[*group]int)
 	most := make(map[*group]int)
+	for _, g := range r.order {
+		g.keys = nil
+	}
 	add := func(g *group, l report.Leak) {
 		n := max(l.Count, 1)
 		now[g] += n
+		g.keys = append(g.keys, l.Keys...)
 		if n > most[g] { // of several that differ in words, such as the path of a request
 			most[g], g.leak = n, l
-		} else {
-			g.leak.Keys = append(slices.Clip(g.leak.Keys), l.Keys...)
 		}
 	}
 	for _, l := range leaks {
@@ -474,7 +495,7 @@ func (r *repeat) report(o outcome) {
 	keys := make(map[string]bool)
 	for _, g := range growing {
 		leaks = append(leaks, r.entry(g))
-		registry.claim(g.leak.Keys)
+		registry.claim(g.keys)
 		keys[g.key] = true
 	}
 	if len(growing) > 0 { // what the warm-up has left of the same
@@ -539,7 +560,7 @@ func (r *repeat) entry(g *group) report.Leak {
 		what += "; " + limit
 	}
 	l.Class = "growth of " + l.Class
-	l.Code, l.Count, l.Note, l.Fingerprint = codeGrows, g.last(), false, ""
+	l.Code, l.Count, l.Keys, l.Note, l.Fingerprint = codeGrows, g.last(), g.keys, false, ""
 	l.Summary += ": " + growth.Pace(g.counts)
 	l.State, l.Why = growth.Series(g.counts), what
 	return l
@@ -548,27 +569,27 @@ func (r *repeat) entry(g *group) report.Leak {
 // limit says how many more runs it takes until there is no more of it, where that is known; "" elsewhere.
 func (r *repeat) limit(g *group) string {
 	slope := growth.Slope(g.counts)
-	pools := make(map[*lease.Pool]int)
+	pools := make(map[*lease.Pool]bool)
 	ends := 0
-	for _, k := range g.leak.Keys {
+	for _, k := range g.keys {
 		switch k.List {
 		case "lease":
 			if l := lease.Live.Get(k.ID); l != nil {
-				pools[l.Pool()]++
+				pools[l.Pool()] = true
 			}
 		case "socket":
 			ends++
 		}
 	}
 	if len(pools) == 1 {
-		for p, held := range pools {
+		for p := range pools {
 			if size := p.Size(); size > 0 && lendsConns(p) {
-				return until(growth.RunsUntil(held, size, slope), fmt.Sprintf("the %d connections of %s are all out", size, p.Name()))
+				return until(growth.RunsUntil(lease.Live.Out()[p], size, slope), fmt.Sprintf("the %d connections of %s are all out", size, p.Name()))
 			}
 		}
 	}
 	if limit := descriptorLimit(); ends > 0 && limit > 0 {
-		each := float64(ends) / float64(max(g.leak.Count, 1))
+		each := float64(ends) / float64(max(g.last(), 1))
 		open := countDescriptors()
 		if open < 0 { // sockets are most of them
 			_, open = sockets.states()

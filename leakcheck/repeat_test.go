@@ -1,10 +1,13 @@
 package leakcheck_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -16,6 +19,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/leakgate/leakgate/httpcheck"
 	"github.com/leakgate/leakgate/leakcheck"
 )
 
@@ -390,6 +394,65 @@ func TestRepeatTwoPools(t *testing.T) {
 		}
 	}, a.option(), b.option())
 	assert.Empty(t, r.errs, "two that fill are not one that grows")
+}
+
+// TestRepeatLimit: of a pool whose size is known it is said when all of it is out, the warm-up's share included.
+func TestRepeatLimit(t *testing.T) {
+	srv := forbidden(t)
+	tr := &http.Transport{MaxConnsPerHost: 10}
+	c := &http.Client{Transport: httpcheck.Instrument(tr)}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	r := &recorder{name: "TestFake"}
+	leakcheck.Repeat(r, 3, func() {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL, nil)
+		require.NoError(t, err)
+		_, err = c.Do(req)
+		require.NoError(t, err)
+	})
+	require.Len(t, r.errs, 1)
+	assert.Regexp(t, `; 6 more runs and the 10 connections of .* are all out\n`, r.errs[0])
+}
+
+// TestRepeatReported: a report and a baseline know what Repeat found as they know what Verify found.
+func TestRepeatReported(t *testing.T) {
+	const test, alone = "leak TestRepeat failed LK601×3", "leak TestRepeatAlone failed LK601×3"
+	entry := strings.NewReplacer("| user |", "| growth of user |", "LK102", "LK601")
+	for _, c := range []struct {
+		why, file, main string
+		args            []string
+		passes          bool
+		want            string
+	}{
+		{"fails, once", "", "", []string{"-test.run=TestRepeat$"}, false, lines("test TestRepeat leaked", test)},
+		{"without Verify", "", "", []string{"-test.run=TestRepeatAlone$"}, false, lines("test TestRepeatAlone leaked", alone)},
+		{"and Main has no more of it", "", "main", []string{"-test.run=TestRepeatAlone$"}, false, lines("test TestRepeatAlone leaked", alone, "end 1")},
+		{"the baseline has it", stanza("TestRepeat", "3", ""), "", []string{"-test.run=TestRepeat$", "-test.count=2"}, true,
+			lines("test TestRepeat passed", "test TestRepeat passed", "leak TestRepeat known LK601×3 allowed 3", "leak TestRepeat known LK601×3 allowed 3")},
+		{"a panic goes on", "", "", []string{"-test.run=TestRepeatPanics"}, false, lines("test TestRepeatPanics failed")},
+		{"beside parallel tests each has its own", "", "", []string{"-test.run=TestRepeatParallel", "-test.parallel=8"}, false, ""},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			s, err := theShop()
+			require.NoError(t, err)
+			if c.file != "" {
+				path := filepath.Join(s.dir, "leakgate.baseline")
+				require.NoError(t, os.WriteFile(path, []byte(entry.Replace(c.file)), 0o644))
+				defer os.Remove(path)
+			}
+			out, passed, f := shopRun{main: c.main, args: c.args}.one(t)
+			assert.Equal(t, c.passes, passed, out)
+			if c.want != "" {
+				assert.Equal(t, c.want, outline(f), out)
+				return
+			}
+			got := outline(f) // in any order
+			for _, line := range []string{"test TestRepeatParallel/a passed", "test TestRepeatParallel/b leaked", "leak TestRepeatParallel/b failed LK601×3"} {
+				assert.Contains(t, got, line+"\n", out)
+			}
+			assert.Equal(t, 1, strings.Count(got, "LK"), got)
+		})
+	}
 }
 
 // TestRepeatInBubble: where no time passes.

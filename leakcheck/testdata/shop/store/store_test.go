@@ -49,6 +49,31 @@ func TestLeakTwo(t *testing.T) {
 	store.Watch()
 }
 
+func TestRepeat(t *testing.T) {
+	t.Cleanup(leakcheck.Verify(t))
+	leakcheck.Repeat(t, 3, store.Watch)
+}
+
+func TestRepeatAlone(t *testing.T) { leakcheck.Repeat(t, 3, store.Watch) }
+
+func TestRepeatPanics(t *testing.T) {
+	leakcheck.Repeat(t, 3, func() { panic("on purpose") })
+}
+
+func TestRepeatParallel(t *testing.T) {
+	for _, name := range []string{"a", "b"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			t.Cleanup(leakcheck.Verify(t))
+			leakcheck.Repeat(t, 3, func() {
+				if name == "b" {
+					store.Watch()
+				}
+			})
+		})
+	}
+}
+
 func TestBody(t *testing.T) {
 	t.Cleanup(leakcheck.Verify(t))
 	_ = store.Get(http.DefaultClient, server(t, 100_000)+"/orders?token=hunter2")
