@@ -25,6 +25,7 @@ type config struct {
 	rules   []*rule
 	limits  []limit
 	high    []highWater
+	warn    warnPlan
 	main    bool // they are Main's
 	repeats bool // they are Repeat's
 	warmUp  int  // of Repeat; -1 when nothing is said

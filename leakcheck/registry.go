@@ -48,6 +48,7 @@ func (r *watches) addSuite(c *config) {
 		c.rules = append(c.rules, r.main.cfg.rules...)
 		c.goleak = append(c.goleak, r.main.cfg.goleak...)
 		c.remotes = c.remotes.add(r.main.cfg.remotes)
+		c.warn.take(r.main.cfg.warn.limit)
 		for _, h := range r.main.cfg.high {
 			h.suite = true
 			c.high = append(c.high, h)

@@ -105,6 +105,7 @@ func begin(name string, t TB, cfg *config, mark bool) *watch {
 	w.meter()
 	w.startFollowers()
 	w.watchRemotes()
+	w.startWarnings()
 	if len(cfg.goleak) > 0 {
 		if goroutines.me().Bubble == 0 {
 			w.goleak = newGoleakFilter(cfg.goleak)

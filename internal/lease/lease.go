@@ -98,6 +98,8 @@ type Lease struct {
 	prev, next *Lease // the table's list
 	cover      *Lease // the same thing, lent on by another pool
 	ask        *Ask   // that it is the answer to; nil for none
+
+	whenBack func(Moment) // see WhenBack
 }
 
 // ID is unique in this process, and never 0.
@@ -369,11 +371,14 @@ func (l *Lease) Return() {
 	}
 	t := p.table
 	t.mu.Lock()
-	l.giveBack(p)
+	tell := l.giveBack(p)
 	if t.watching.Load() == 0 {
 		t.unlink(l)
 	}
 	t.mu.Unlock()
+	if tell != nil {
+		tell(Now())
+	}
 }
 
 // Release takes the lease out of the table: it was closed. early counts it as closed before its end, also when the
@@ -393,15 +398,36 @@ func (l *Lease) Release(early bool) {
 		}
 	}
 	l.released = true
-	l.giveBack(p)
+	tell := l.giveBack(p)
 	t.unlink(l)
 	t.mu.Unlock()
+	if tell != nil {
+		tell(Now())
+	}
 }
 
-// giveBack ends the counting of the lease. The table is locked.
-func (l *Lease) giveBack(p *Pool) {
+// WhenBack lets tell be called, once, with the moment at which the lease is given back. It runs on the goroutine that gives it
+// back, perhaps under locks of its owner, and must not call into that. It is false, and tell is never called, when the lease is
+// back already, was not taken, or somebody else has asked.
+func (l *Lease) WhenBack(tell func(Moment)) bool {
+	p := l.pool.Load()
+	if p == nil {
+		return false
+	}
+	p.table.mu.Lock()
+	defer p.table.mu.Unlock()
+	if l.back || l.whenBack != nil {
+		return false
+	}
+	l.whenBack = tell
+	return true
+}
+
+// giveBack ends the counting of the lease, and gives what is to be called when the table is locked no longer. The table is
+// locked.
+func (l *Lease) giveBack(p *Pool) (tell func(Moment)) {
 	if l.back {
-		return
+		return nil
 	}
 	l.back = true
 	p.total.leased--
@@ -411,6 +437,7 @@ func (l *Lease) giveBack(p *Pool) {
 	if l.ask != nil || len(p.table.measures) > 0 {
 		p.table.measureBack(p, l)
 	}
+	return l.whenBack
 }
 
 // Cover says that inner is the same thing as l, lent by a pool below. It is left out of lists until l is released: then

@@ -25,6 +25,8 @@ func TestMain(m *testing.M) {
 		os.Exit(leakcheck.Main(m, leakcheck.Ignore("never there", leakcheck.Func("example.com/nowhere.Run"))))
 	case "suite":
 		os.Exit(leakcheck.Main(m, leakcheck.Ignore("on purpose", leakcheck.Func("suite.blocked"))))
+	case "warn":
+		os.Exit(leakcheck.Main(m, leakcheck.WarnHeld(time.Millisecond)))
 	case "wrong":
 		os.Exit(leakcheck.Main(m, leakcheck.Wait(-1)))
 	case "exit":
@@ -441,3 +443,20 @@ func TestAfterItsEnd(t *testing.T) {
 
 // quiet hides Cleanup.
 type quiet struct{ leakcheck.TB }
+
+// holdsUntilTold holds a response until standard input ends, and until that was told.
+func holdsUntilTold(t *testing.T) {
+	resp, err := http.Get(server(t) + "/session") // LEAK held
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, os.Stdin)
+	_ = resp.Body.Close()
+}
+
+func TestHoldsVerified(t *testing.T) {
+	t.Cleanup(leakcheck.Verify(t, leakcheck.WarnHeld(time.Millisecond)))
+	holdsUntilTold(t)
+}
+
+func TestHoldsUnverified(t *testing.T) { holdsUntilTold(t) }
