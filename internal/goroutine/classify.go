@@ -105,6 +105,9 @@ func Classify(g *Goroutine) Role {
 		if maker.family == "time" && (start.is("(*recorder).tick") || start.is("(*Series).tick") || start.is("(*warnings).tick")) {
 			return RoleRuntime // a timer of the recorder, of Sample or of WarnHeld
 		}
+		if maker.family == start.family && start.is("(*crowd).client") && len(callsite.User(stack)) == 0 {
+			return RoleRuntime // a client of a load, which begins or has ended: it is in no code of the program's
+		}
 	case callsite.Module + "/internal/http2":
 		if maker.family == start.family && start.is("(*Conn).handle") {
 			return classifyMockStream(stack)

@@ -260,6 +260,7 @@ func TestClassifyByHand(t *testing.T) {
 		{"one of leakcheck.Sample", "github.com/leakgate/leakgate/leakcheck.(*Series).tick-fm", "time.goFunc", goroutine.RoleRuntime},
 		{"a look of leakcheck.WarnHeld", "github.com/leakgate/leakgate/leakcheck.(*warnings).tick-fm", "time.goFunc", goroutine.RoleRuntime},
 		{"not a timer's", "github.com/leakgate/leakgate/leakcheck.(*Series).tick-fm", "example.com/app.Run", goroutine.RoleUser},
+		{"a client of a load that is in no call", "github.com/leakgate/leakgate/leakcheck.(*crowd).client", "github.com/leakgate/leakgate/leakcheck.(*crowd).run", goroutine.RoleRuntime},
 		{"test timeout", "testing.(*M).startAlarm.func1", "time.goFunc", goroutine.RoleRuntime},
 		{"a cleanup that runs", "runtime.runCleanups", "", goroutine.RoleRuntime},
 		{"the collector, in a crash", "runtime.bgsweep", "runtime.gcenable", goroutine.RoleRuntime},
