@@ -126,6 +126,9 @@ func (w *poolWatch) end(load *Load) {
 	w.m.End()
 	after := dbpool.AllStats()
 	for _, m := range w.m.Measured() {
+		if k := Kind(m.Pool.Kind()); k == SQLStmt || k == PgxRows {
+			continue // no connections, but what is open on them
+		}
 		id := m.Pool.ID()
 		if s, ok := after[id]; ok {
 			b := w.before[id]
