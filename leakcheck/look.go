@@ -191,6 +191,7 @@ func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.
 		in.Goroutines = append(in.Goroutines, fold.Goroutine{Goroutine: f.Goroutine, Role: f.role, Blame: b, Older: f.older})
 	}
 	in.ConnOf = roundtrip.ConnOf
+	in.PoolOfDial = roundtrip.PoolOfDial
 	in.SQLOpen = sqlOpen
 	for _, p := range dbpool.All() {
 		in.Pools = append(in.Pools, fold.Pool{View: p, New: p.ID > w.base.leases})

@@ -69,7 +69,8 @@ type Input struct {
 	Sockets    []Socket
 	Children   []Child
 	// ConnOf gives the ends of the connection that a goroutine reads, when that is known; it may be nil.
-	ConnOf func(goroutine uint64) (roundtrip.Conn, bool)
+	ConnOf     func(goroutine uint64) (roundtrip.Conn, bool)
+	PoolOfDial func(goroutine uint64) (pool uint64) // of the tracked transport that a goroutine has dialled for; 0 when not known; may be nil
 	// SQLOpen says whether the process has a database/sql pool open that was there before; it may be nil.
 	SQLOpen func() bool
 	// Pools are the database pools that are tracked.

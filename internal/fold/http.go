@@ -396,6 +396,12 @@ func (f *folder) idle() {
 		if c == nil || g.Blame.Other {
 			return
 		}
+		if f.pools[c] == 0 && f.in.PoolOfDial != nil {
+			// Under load a transport dials for a request that another connection serves in the end: nobody has used this one yet.
+			if pool := f.in.PoolOfDial(g.CreatorID); pool != 0 {
+				f.pools[c] = pool
+			}
+		}
 		if c.b != nil {
 			f.serverSide(false)
 		}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"syscall"
 	"weak"
+
+	"github.com/leakgate/leakgate/internal/goroutine"
 )
 
 // connOf is what is known of the connection below a response.
@@ -99,6 +101,36 @@ func ConnOf(goroutine uint64) (Conn, bool) {
 		}
 	}
 	return Conn{}, false
+}
+
+// dialers says which transport's pool a goroutine has dialled for last, while somebody measures a load.
+var dialers struct {
+	sync.Mutex
+	by map[uint64]uint64
+}
+
+// dialed runs on the goroutine that dials, as a rule that of net/http which starts the connection's own goroutines then. A connection that no
+// request has used yet is known by it.
+func (r *response) dialed(_, _ string, err error) {
+	if err != nil {
+		return
+	}
+	var buf [64]byte
+	self := goroutine.CurrentID(buf[:])
+	dialers.Lock()
+	defer dialers.Unlock()
+	if dialers.by == nil || len(dialers.by) >= maxConns {
+		dialers.by = make(map[uint64]uint64)
+	}
+	dialers.by[self] = r.tracker.pool.ID()
+}
+
+// PoolOfDial gives the pool of the tracked transport that the goroutine has dialled for while a load was measured; 0 when it is not
+// known.
+func PoolOfDial(goroutine uint64) uint64 {
+	dialers.Lock()
+	defer dialers.Unlock()
+	return dialers.by[goroutine]
 }
 
 // tcpOf finds the TCP connection below, as far as it is shown: TLS shows it.

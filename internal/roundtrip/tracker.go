@@ -58,17 +58,18 @@ func (k *Tracker) Do(req *http.Request, next http.RoundTripper, skip int) (*http
 	r.trace.GotConn = r.gotConn
 	r.trace.GotFirstResponseByte = r.gotFirstByte
 	r.trace.PutIdleConn = r.putIdleConn
+	if lease.Live.Measuring() {
+		r.ask = k.pool.Ask(owner, hostOf(req), skip+1)
+		r.trace.ConnectDone = r.dialed
+		defer r.ask.Answered() // also when RoundTrip panics
+	}
 	r.mark.Context, r.mark.r, r.mark.next = ctx, r, next
-	if traceKey == nil || httptrace.ContextClientTrace(ctx) != nil {
+	if traceKey == nil || r.ask != nil || httptrace.ContextClientTrace(ctx) != nil { // package net finds its hooks in no other way
 		r.mark.Context = httptrace.WithClientTrace(ctx, &r.trace) // the caller's hooks are added to ours
 	}
 
 	if outbound.Calls.Active() {
 		outbound.Calls.Tell(outbound.Call{What: r.asked(), Address: r.address})
-	}
-	if lease.Live.Measuring() {
-		r.ask = k.pool.Ask(owner, hostOf(req), skip+1)
-		defer r.ask.Answered() // also when RoundTrip panics
 	}
 	sent := req.WithContext(&r.mark)
 	resp, err := next.RoundTrip(sent)
