@@ -45,7 +45,7 @@ const (
 //
 // Between requests nothing is done. What is tracked costs as it does in tests: http.DefaultTransport (plain http), from the
 // call of Handler on; other transports through httpcheck.Instrument or httpcheck.Wrap, databases through dbcheck.Open or
-// dbcheck.Wrap. With more than 2500 goroutines they are listed beside the answer, which has the listing that was made last,
+// dbcheck.Wrap. With more than 2000 goroutines they are listed beside the answer, which has the listing that was made last,
 // and says how old it is; ?fresh waits for it. The world is stopped for two short moments for it, and not for its length.
 //
 // Only, Without, With and Ignore have the meaning that they have for Verify; of a probe the number is shown. Wait and Goleak do nothing here. Limits, HighWater and what

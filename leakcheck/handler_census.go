@@ -73,7 +73,6 @@ type taker struct {
 	stacks *census.Stacks
 
 	sites map[uint64]listedSite // guarded by the handler's lock
-	last  *census.Listing       // of the goroutines
 
 	listing atomic.Bool // one is made beside the answers
 	made    atomic.Pointer[census.Listing]
@@ -390,7 +389,7 @@ func (k *taker) probes(a *census.Answer) {
 }
 
 // beside is how many goroutines there are before their listing is made beside the answer: it takes about a microsecond for each.
-const beside = 2500
+const beside = 2000
 
 // goroutines groups the goroutines by their stack.
 func (k *taker) goroutines(t *taken, wait bool) {

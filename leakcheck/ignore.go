@@ -6,15 +6,29 @@ import (
 	"sync"
 )
 
-// Matcher picks leaks for Ignore.
-type Matcher struct {
+// Matcher picks leaks for Ignore. Func, CreatedBy, Remote, KindIs and Site make one.
+type Matcher interface {
+	picks() matcher
+}
+
+type matcher struct {
 	text  string
 	match func(*Leak) bool
 	err   error
 }
 
+func (m matcher) picks() matcher { return m }
+
 // String says what the matcher picks.
-func (m Matcher) String() string { return m.text }
+func (m matcher) String() string { return m.text }
+
+// picks gives what an option picks as a Matcher; only Remote picks anything.
+func (o Option) picks() (m matcher) {
+	if o != nil {
+		o(&config{picks: &m})
+	}
+	return m
+}
 
 // Func matches a leak that has a function of this name in its stack, user's or not. The pattern is the full name with its
 // import path ("example.com/app/worker.(*Pool).run"), or the name as the report prints it ("worker.(*Pool).run"), or ends in
@@ -35,9 +49,8 @@ func CreatedBy(pattern string) Matcher {
 	return patternMatcher("CreatedBy", pattern, func(l *Leak, is func(string) bool) bool { return is(l.createdBy) })
 }
 
-// Remote matches a leak that holds a connection to this peer: "127.0.0.1:5432", "10.0.0.1..." or a unix socket's path. The
-// pattern is a full address or ends in "...".
-func Remote(pattern string) Matcher {
+// remoteMatcher is what Remote is to Ignore.
+func remoteMatcher(pattern string) matcher {
 	return patternMatcher("Remote", pattern, func(l *Leak, is func(string) bool) bool {
 		for _, r := range l.remotes {
 			if is(r) {
@@ -50,7 +63,7 @@ func Remote(pattern string) Matcher {
 
 // KindIs matches leaks of one kind.
 func KindIs(kind Kind) Matcher {
-	m := Matcher{text: fmt.Sprintf("KindIs(%q)", kind), match: func(l *Leak) bool { return l.Kind == kind }}
+	m := matcher{text: fmt.Sprintf("KindIs(%q)", kind), match: func(l *Leak) bool { return l.Kind == kind }}
 	if kind == "" {
 		m.err = fmt.Errorf("leakcheck.KindIs: the kind is empty: name one, as in KindIs(leakcheck.Goroutine)")
 	}
@@ -68,8 +81,8 @@ func Site(pattern string) Matcher {
 // short is a function's name as a report prints it.
 func short(fn string) string { return fn[strings.LastIndexByte(fn, '/')+1:] }
 
-func patternMatcher(name, pattern string, match func(*Leak, func(string) bool) bool) Matcher {
-	m := Matcher{text: fmt.Sprintf("%s(%q)", name, pattern)}
+func patternMatcher(name, pattern string, match func(*Leak, func(string) bool) bool) matcher {
+	m := matcher{text: fmt.Sprintf("%s(%q)", name, pattern)}
 	prefix, isPrefix := strings.CutSuffix(pattern, "...")
 	switch {
 	case strings.TrimSpace(pattern) == "":
@@ -102,18 +115,23 @@ func Ignore(reason string, matchers ...Matcher) Option {
 			return
 		}
 		var names []string
-		for _, m := range matchers {
+		var picks []matcher
+		for i, given := range matchers {
+			var m matcher
+			if !isNil(given) {
+				m = given.picks()
+			}
 			if m.err != nil {
 				c.wrong("leakcheck.Ignore(%q): %w", reason, m.err)
 				return
 			}
 			if m.match == nil {
-				c.wrong("leakcheck.Ignore(%q): a Matcher is zero: make it with Func, CreatedBy, Remote, KindIs or Site", reason)
+				c.wrong("leakcheck.Ignore(%q): matcher %d picks nothing: make it with Func, CreatedBy, Remote, KindIs or Site", reason, i+1)
 				return
 			}
-			names = append(names, m.text)
+			names, picks = append(names, m.text), append(picks, m)
 		}
-		r := &rule{reason: reason, matchers: matchers, text: strings.Join(names, ", ")}
+		r := &rule{reason: reason, matchers: picks, text: strings.Join(names, ", ")}
 		c.rules = append(c.rules, r)
 		rules.declare(r)
 	}
@@ -122,7 +140,7 @@ func Ignore(reason string, matchers ...Matcher) Option {
 type rule struct {
 	reason   string
 	text     string
-	matchers []Matcher
+	matchers []matcher
 }
 
 func (r *rule) matches(l *Leak) bool {

@@ -102,7 +102,7 @@ func (w *watch) limitLeak(name string, u Usage, l Leak) report.Leak {
 	}
 	r := report.Leak{
 		Kind: string(l.Kind), Code: l.Code, Class: name, Test: w.name, Summary: l.Summary, Count: l.Count,
-		Site: fromFrame(l.Site), State: l.State, Holds: l.Holds, Hint: l.Hint, Rank: rankLimit, Role: roleExample,
+		Site: fromFrame(l.Site), Source: l.Site.Source, State: l.State, Holds: l.Holds, Hint: l.Hint, Rank: rankLimit, Role: roleExample,
 		Unknown: "a limit is on all of a test's " + what + " together",
 	}
 	r.Stack = callsite.User(fromFrames(l.Stack))

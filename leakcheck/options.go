@@ -34,7 +34,8 @@ type config struct {
 	goleak  []goleak.Option
 	load    plan
 	openers int
-	remote  bool // clients of other machines may ask a Handler
+	picks   *matcher // not nil: the option is asked what it picks, and sets nothing
+	remote  bool     // clients of other machines may ask a Handler
 	errs    []error
 }
 

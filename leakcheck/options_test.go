@@ -29,7 +29,7 @@ func TestWrongOptions(t *testing.T) {
 		{"negative wait", leakcheck.Wait(-time.Second), "leakcheck.Wait(-1s): the wait is negative: use 0 to look once, or a time such as 2*time.Second"},
 		{"empty reason", leakcheck.Ignore("  ", leakcheck.Func("a.b")), "leakcheck.Ignore: the reason is empty: say why this may stay, as in Ignore(\"metrics exporter lives as long as the process\", …)"},
 		{"no matcher", leakcheck.Ignore("why"), "leakcheck.Ignore(\"why\"): no matcher: name what to ignore, as in leakcheck.Func(\"example.com/metrics...\")"},
-		{"zero matcher", leakcheck.Ignore("why", leakcheck.Matcher{}), "leakcheck.Ignore(\"why\"): a Matcher is zero: make it with Func, CreatedBy, Remote, KindIs or Site"},
+		{"zero matcher", leakcheck.Ignore("why", nil), "leakcheck.Ignore(\"why\"): matcher 1 picks nothing: make it with Func, CreatedBy, Remote, KindIs or Site"},
 		{"empty pattern", leakcheck.Ignore("why", leakcheck.Func("")), "leakcheck.Ignore(\"why\"): leakcheck.Func: the pattern is empty: give a full name, or a beginning that ends in \"...\""},
 		{"pattern for all", leakcheck.Ignore("why", leakcheck.CreatedBy("...")), "leakcheck.Ignore(\"why\"): leakcheck.CreatedBy(\"...\"): the pattern matches everything: put the beginning of a name before \"...\""},
 		{"regular expression", leakcheck.Ignore("why", leakcheck.Site("example.com/.*")), "leakcheck.Ignore(\"why\"): leakcheck.Site(\"example.com/.*\"): a pattern is no regular expression and no glob: give a full name, or a beginning that ends in \"...\""},

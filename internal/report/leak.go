@@ -32,6 +32,7 @@ type Leak struct {
 	Count    int
 	Stack    []callsite.Frame // the user's frames, innermost first
 	Site     callsite.Frame   // the frame to blame
+	Source   string           // the text of Site's line where that is known otherwise than from the file; "" to read it
 	Role     string           // what happened at Site: "taken at", "started at"
 	State    string
 	Holds    []string

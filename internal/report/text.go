@@ -142,7 +142,11 @@ func (t Text) entry(b *strings.Builder, l Leak) {
 	}
 	if l.Site.Func != "" {
 		row(role, where(l.Site))
-		if src := callsite.Source(l.Site); src != "" {
+		src := l.Source
+		if src == "" {
+			src = callsite.Source(l.Site)
+		}
+		if src != "" {
 			row("", "    "+src)
 		}
 	}
