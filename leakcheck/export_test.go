@@ -1,6 +1,9 @@
 package leakcheck
 
-import "time"
+import (
+	"testing"
+	"time"
+)
 
 // OnExhausted lets a test know, while a load runs, that a pool of database/sql was seen with all out and somebody waiting.
 func OnExhausted(f func()) (restore func()) {
@@ -19,4 +22,11 @@ func HangSoon(silence, wait time.Duration) (restore func()) {
 func AsExhausted(p PoolLoad) PoolLoad {
 	p.exhausted = true
 	return p
+}
+
+// BeforeVerdict has f called when the time that FailFast gives is over, until the test ends.
+func BeforeVerdict(t *testing.T, f func()) {
+	before := beforeVerdict
+	beforeVerdict = f
+	t.Cleanup(func() { beforeVerdict = before })
 }

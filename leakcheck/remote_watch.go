@@ -318,18 +318,29 @@ func startedBy() []callsite.Frame {
 	if me.CreatorID == 0 {
 		return nil
 	}
-	pkg := me.CreatedBy.Package()
-	for _, g := range goroutines.everything() {
-		if g.ID != me.CreatorID {
-			continue
-		}
-		i := slices.IndexFunc(g.Frames, func(f callsite.Frame) bool { return f.Package() == pkg })
-		if i < 0 || callsite.Pick(callsite.User(g.Frames[i:])).Func == "" {
-			return nil
-		}
-		return g.Frames[i:]
+	maker, ok := goroutineNow(me.CreatorID)
+	if !ok {
+		return nil
 	}
-	return nil
+	pkg := me.CreatedBy.Package()
+	i := slices.IndexFunc(maker.Frames, func(f callsite.Frame) bool { return f.Package() == pkg })
+	if i < 0 || callsite.Pick(callsite.User(maker.Frames[i:])).Func == "" {
+		return nil
+	}
+	return maker.Frames[i:]
+}
+
+// goroutineNow reads one goroutine of a dump.
+func goroutineNow(id uint64) (g goroutine.Goroutine, ok bool) {
+	var d goroutine.Dumper
+	goroutine.Scan(d.Dump(), func(h goroutine.Head) bool {
+		if h.ID == id {
+			g, _ = goroutine.Parse(h.Block)
+			ok = true
+		}
+		return !ok
+	})
+	return g, ok
 }
 
 // allows says whether what was asked for is allowed, by itself or because an allowed name led there.

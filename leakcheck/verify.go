@@ -36,10 +36,16 @@ func Verify(t TB, opts ...Option) func() {
 		return func() {}
 	}
 	t.Helper()
-	cfg := newConfig(opts)
+	_, check := verifying(t, newConfig(opts))
+	return check
+}
+
+// verifying begins the check of a test.
+func verifying(t TB, cfg *config) (w *watch, check func()) {
+	t.Helper()
 	registry.addSuite(cfg)
 	noteInputs()
-	w := begin(t.Name(), t, cfg, true)
+	w = begin(t.Name(), t, cfg, true)
 	w.join()
 	for _, err := range []error{cfg.err(), accepted().err, recording().problem()} {
 		if err != nil {
@@ -49,7 +55,7 @@ func Verify(t TB, opts ...Option) func() {
 		}
 	}
 	var done atomic.Bool // not a sync.Once, whose frames would hide the user's line
-	check := func() {
+	check = func() {
 		t.Helper()
 		if !done.Swap(true) {
 			w.verify()
@@ -63,7 +69,7 @@ func Verify(t TB, opts ...Option) func() {
 		}
 		c.Cleanup(check)
 	}
-	return check
+	return w, check
 }
 
 // verify ends the watch and reports.
@@ -106,7 +112,11 @@ func (w *watch) judgeAndReport(s sight) {
 	} else {
 		o.waited, o.looks = 0, 0 // what it was waited for has ended; what follows is no matter of waiting
 	}
-	o.leaks = report.Finish(slices.Concat(o.leaks, w.judge(), w.endFollowers()))
+	all := slices.Concat(o.leaks, w.judge(), w.endFollowers())
+	if w.amend != nil {
+		all = w.amend(all)
+	}
+	o.leaks = report.Finish(all)
 	w.postpone(o.unknown)
 	registry.claim(o.excused) // what is ignored here is not for Main or the test around this one to report
 	for _, l := range o.leaks {

@@ -33,7 +33,8 @@ type watch struct {
 	base   heldBefore
 	probes []*probeState
 	meters []func() []Usage
-	ends   []ending // of what follows the test
+	ends   []ending                          // of what follows the test
+	amend  func([]report.Leak) []report.Leak // changes what is about to be reported; may be nil
 	goleak *goleakFilter
 	run    *testRun // nil when nobody wants to know
 	ruled  *ruled   // nil until there is something
