@@ -2,14 +2,15 @@ package deadbroker
 
 import (
 	"context"
-	"net"
 	"time"
 )
 
-// FixedStart is Start as it should be. It gives up when the context ends, gives back what it has taken when it fails, and
-// starts nothing before it has what that needs.
-func FixedStart(ctx context.Context, broker string) (*Service, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, "tcp", broker)
+// FixedStart is Start as it should be. It gives up when its patience or the context ends, gives back what it has taken when it
+// fails, and starts nothing before it has what that needs.
+func FixedStart(ctx context.Context, dial Dial, broker string, patience time.Duration) (*Service, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	conn, err := dial(ctx, "tcp", broker)
 	if err != nil {
 		return nil, err
 	}
@@ -26,4 +27,12 @@ func FixedStart(ctx context.Context, broker string) (*Service, error) {
 	s.ended.Add(1)
 	go s.publish()
 	return s, nil
+}
+
+// StartWithoutBroker is Start after the broker is gone: nobody reads the events, and nothing is dialled.
+func StartWithoutBroker() *Service {
+	s := &Service{events: make(chan string, 16)}
+	s.ended.Add(1)
+	go s.publish()
+	return s
 }

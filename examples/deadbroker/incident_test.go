@@ -4,6 +4,7 @@ package deadbroker
 
 import (
 	"context"
+	"net"
 	"testing"
 	"time"
 
@@ -11,34 +12,58 @@ import (
 	"github.com/leakgate/leakgate/mockserver"
 )
 
+// plain is how the service dials in production.
+var plain = new(net.Dialer).DialContext
+
+// The start-up, with all that it needs named. This test fails: the service still dials a broker that nobody has named.
+func TestStartUpDialsOnlyWhatIsNamed(t *testing.T) {
+	broker := mockserver.Refuse(t)
+	t.Cleanup(leakcheck.Verify(t, leakcheck.AllowRemotes(leakcheck.OwnListeners)))
+
+	s, err := Start(leakcheck.DialContext, broker)
+	if err == nil {
+		s.Close()
+	}
+}
+
 // The broker was turned off. This test fails: the service does not start, as is right, and leaves its publisher behind.
 func TestBrokerIsGone(t *testing.T) {
-	t.Cleanup(leakcheck.Verify(t))
-
-	if _, err := Start(mockserver.Refuse(t)); err == nil {
-		t.Error("the service started without its broker")
-	}
+	broker := mockserver.Refuse(t)
+	leakcheck.FailFast(t, time.Minute, func(ctx context.Context) error {
+		_, err := Start(plain, broker)
+		return err
+	})
 }
 
 // The broker hangs. This test fails: the service never comes back from its start.
 func TestBrokerHangs(t *testing.T) {
 	broker := mockserver.BlackHole(t)
-	t.Cleanup(leakcheck.Verify(t))
-
-	go Start(broker.Addr())
-	broker.WaitDials(1, 10*time.Second)
+	leakcheck.FailFast(t, time.Second, func(ctx context.Context) error {
+		_, err := Start(plain, broker.Addr())
+		return err
+	})
 }
 
-// The same with the fixed service.
-func TestFixed(t *testing.T) {
-	t.Cleanup(leakcheck.Verify(t))
-	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-	defer cancel()
+// The same with the service that gives up.
+func TestStartFixed(t *testing.T) {
+	for name, broker := range map[string]string{
+		"gone":  mockserver.Refuse(t),
+		"hangs": mockserver.BlackHole(t).Addr(),
+	} {
+		t.Run(name, func(t *testing.T) {
+			leakcheck.FailFast(t, time.Minute, func(ctx context.Context) error {
+				_, err := FixedStart(ctx, plain, broker, 200*time.Millisecond)
+				return err
+			})
+		})
+	}
+}
 
-	if _, err := FixedStart(ctx, mockserver.Refuse(t)); err == nil {
-		t.Error("the service started without its broker")
-	}
-	if _, err := FixedStart(ctx, mockserver.BlackHole(t).Addr()); err == nil {
-		t.Error("the service started with a broker that hangs")
-	}
+// And with the one that does not dial it any more.
+func TestWithoutBroker(t *testing.T) {
+	t.Cleanup(leakcheck.Verify(t, leakcheck.AllowRemotes(leakcheck.OwnListeners)))
+
+	s := StartWithoutBroker()
+	s.Publish("one")
+	s.Close()
 }

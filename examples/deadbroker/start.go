@@ -2,9 +2,13 @@
 package deadbroker
 
 import (
+	"context"
 	"net"
 	"sync"
 )
+
+// Dial is how the service dials: the DialContext of a net.Dialer.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Service publishes events through a broker.
 type Service struct {
@@ -14,12 +18,12 @@ type Service struct {
 }
 
 // Start connects to the broker and starts to publish.
-func Start(broker string) (*Service, error) {
+func Start(dial Dial, broker string) (*Service, error) {
 	s := &Service{events: make(chan string, 16)}
 	s.ended.Add(1)
 	go s.publish()
 
-	conn, err := net.Dial("tcp", broker)
+	conn, err := dial(context.Background(), "tcp", broker)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +38,9 @@ func Start(broker string) (*Service, error) {
 func (s *Service) publish() {
 	defer s.ended.Done()
 	for event := range s.events {
-		s.conn.Write([]byte(frame(event)))
+		if s.conn != nil {
+			s.conn.Write([]byte(frame(event)))
+		}
 	}
 }
 
@@ -45,5 +51,8 @@ func (s *Service) Publish(event string) { s.events <- event }
 func (s *Service) Close() error {
 	close(s.events)
 	s.ended.Wait()
+	if s.conn == nil {
+		return nil
+	}
 	return s.conn.Close()
 }
