@@ -3,10 +3,14 @@ package heldacross
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/leakgate/leakgate/leakcheck"
 )
 
 // crowd lets n customers pay at once, each an order of their own.
@@ -37,4 +41,32 @@ func waitForQueue(t *testing.T, db *sql.DB, n int64) {
 			t.Fatalf("%d wait for a connection, not %d", db.Stats().WaitCount, n)
 		}
 	}
+}
+
+// one lets a customer pay an order of their own.
+func one(pay func(ctx context.Context, order string) error) func(ctx context.Context) error {
+	var last atomic.Int64
+	return func(ctx context.Context) error { return pay(ctx, strconv.FormatInt(last.Add(1), 10)) }
+}
+
+// measured is a test that a load measures for, and does not fail.
+type measured struct{ testing.TB }
+
+func (measured) Errorf(string, ...any) {}
+func (measured) Logf(string, ...any)   {}
+func (measured) Attr(string, string)   {}
+
+// inWords says what a load did to the one pool of a database.
+func inWords(size int, load *leakcheck.Load) string {
+	for _, p := range load.Pools {
+		if p.Kind != leakcheck.SQLConn {
+			continue
+		}
+		waited := "nobody waited"
+		if p.Waits > 0 {
+			waited = fmt.Sprintf("%d customers waited", p.Waits)
+		}
+		return fmt.Sprintf("a pool of %d: %.0f payments a second, %d transactions at once, %s", size, load.Rate, p.Peak, waited)
+	}
+	return fmt.Sprintf("a pool of %d was not seen", size)
 }

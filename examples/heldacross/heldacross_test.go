@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -129,6 +130,52 @@ func TestCrowd(t *testing.T) {
 	}
 }
 
+// A load of a hundred finds the pool that was exhausted, by the line that held its connections. With the fix the same pool is enough.
+func TestConcurrently(t *testing.T) {
+	for name, open := range checkouts {
+		t.Run(name, func(t *testing.T) {
+			db, _ := pool(t)
+			payments := mockserver.New(t)
+			payments.On("POST", "/charges/{order}").Reply(mockserver.JSON(201, "paid").Delay(60 * time.Millisecond))
+			var load *leakcheck.Load
+			rec := record.Run(t.Name(), func(rec *record.T) {
+				load = leakcheck.Concurrently(rec, 100, one(open(db, payments.URL).Pay), leakcheck.MayBeFull(0.5))
+				require.NoError(t, load.Err())
+				assert.Equal(t, 100, load.Calls)
+			})
+			if name == "fixed" {
+				assert.Empty(t, rec.Output())
+				return
+			}
+			require.Len(t, rec.Errors(), 1)
+			report := rec.Errors()[0]
+			assert.Regexp(t, `^leakcheck: 1 leak: the sql.DB opened at heldacross_test.go:\d+ was exhausted: .*10 connections`, report)
+			assert.Contains(t, report, "LK603 sql-conn\n")
+			assert.Contains(t, report, "checkout.go:"+lineOf(t, "checkout.go", "c.DB.BeginTx")+"  heldacross.(*Checkout).Pay")
+		})
+	}
+}
+
+// What a bigger pool would do: as many clients as it has connections, and no more.
+func TestPoolSizes(t *testing.T) {
+	payments := mockserver.New(t)
+	payments.On("POST", "/charges/{order}").Reply(mockserver.JSON(201, "paid").Delay(60 * time.Millisecond))
+	for _, size := range []int{20, 100} {
+		db, _ := pool(t)
+		db.SetMaxOpenConns(size)
+		load := leakcheck.Concurrently(measured{t}, 100, one(checkouts["buggy"](db, payments.URL).Pay))
+		require.NoError(t, load.Err())
+		i := slices.IndexFunc(load.Pools, func(p leakcheck.PoolLoad) bool { return p.Kind == leakcheck.SQLConn })
+		require.GreaterOrEqual(t, i, 0)
+		p := load.Pools[i]
+		assert.Equal(t, size < 100, p.Exhausted(), "%d", size)
+		assert.LessOrEqual(t, p.Peak, size)
+		if size == 100 {
+			assert.Zero(t, p.Waits)
+		}
+	}
+}
+
 // A charge that fails leaves the order open.
 func TestChargeFails(t *testing.T) {
 	for name, want := range map[string][]string{
@@ -148,9 +195,12 @@ func TestChargeFails(t *testing.T) {
 
 // The tests that the README shows.
 func TestIncident(t *testing.T) {
-	out := record.Incident(t, map[string]string{"TestPay": "FAIL", "TestPayFixed": "PASS", "TestPaySlowly": "FAIL", "TestPayInProduction": "PASS"})
+	out := record.Incident(t, map[string]string{"TestPay": "FAIL", "TestPayFixed": "PASS", "TestPaySlowly": "FAIL", "TestPayInProduction": "PASS",
+		"TestPayCrowd": "FAIL", "TestPayCrowdFixed": "PASS", "TestBiggerPool": "PASS"})
+	assert.Regexp(t, `a pool of 100: \d+ payments a second, \d+ transactions at once, nobody waited\n`, out)
+	assert.Contains(t, out, "4 instances with pools of 100 need 400 connections; the server has 100 less 3 reserved = 97: a pool of 24 each would fit\n")
 	assert.Contains(t, out, "10 requests hang, 10 of 10 connections are out, 90 customers wait for one\n")
-	assert.Equal(t, 17, record.ReadmeShows(t, out), "lines of README.md that are compared")
+	assert.Equal(t, 22, record.ReadmeShows(t, out), "lines of README.md that are compared")
 }
 
 // lineOf gives the number of the first line of the file that has the text.

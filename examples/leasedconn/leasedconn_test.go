@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -127,6 +128,130 @@ func TestCloseWait(t *testing.T) {
 	leaks := before.Leaks()
 	require.Len(t, leaks, 1)
 	assert.Contains(t, strings.Join(leaks[0].Holds, "\n"), "CLOSE_WAIT")
+}
+
+// A ceiling on CLOSE_WAIT fails the test while it runs, and names the line of the responses that hold the sockets.
+func TestCeiling(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the state of a socket is read on Linux alone")
+	}
+	for name, client := range clients {
+		t.Run(name, func(t *testing.T) {
+			sockets := leakcheck.Take(leakcheck.Only(leakcheck.Socket))
+			t.Cleanup(func() { assert.Empty(t, sockets.Leaks(), "what leaked has ended, and the next one does not see it") })
+			ctx, cancel := context.WithCancel(context.Background())
+			t.Cleanup(cancel)
+			srv := mockserver.New(t)
+			srv.On("GET", "/session/{id}").Reply(mockserver.ALB(403).Header("Connection", "close"))
+			rec := record.Run(t.Name(), func(rec *record.T) {
+				series := leakcheck.Sample(rec, time.Millisecond, leakcheck.AtMost(leakcheck.CloseWait, 5))
+				for n := range 8 {
+					_, err := client(srv.URL).IsSessionActive(ctx, "42")
+					require.NoError(t, err)
+					if name == "buggy" {
+						require.Eventually(t, func() bool { return series.Peak(leakcheck.CloseWait) > n }, 30*time.Second, time.Millisecond)
+					}
+				}
+				series.Stop()
+			})
+			if name == "fixed" {
+				assert.Empty(t, rec.Output())
+				return
+			}
+			require.Len(t, rec.Errors(), 1)
+			report := rec.Errors()[0]
+			assert.Contains(t, report, "leakcheck: 1 leak: 6 sockets in CLOSE_WAIT, and AtMost allows 5\n")
+			assert.Contains(t, report, "LK602 socket\n")
+			assert.Contains(t, report, fmt.Sprintf("client.go:%d  leasedconn.(*Client).IsSessionActive\n", lineOf(t, "client.go", "http.DefaultClient.Do")))
+		})
+	}
+}
+
+// The 75 % line of a pool of twenty: fifteen are within it, and sixteen are not. The fixed client has one out at a time.
+func TestThreeQuartersOfThePool(t *testing.T) {
+	for _, tc := range []struct {
+		client   string
+		requests int
+		over     bool
+	}{{"buggy", 15, false}, {"buggy", 16, true}, {"fixed", 40, false}} {
+		t.Run(fmt.Sprintf("%s, %d requests", tc.client, tc.requests), func(t *testing.T) {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			srv := mockserver.New(t)
+			srv.On("GET", "/session/{id}").Reply(mockserver.ALB(403))
+			rec := record.Run(t.Name(), func(rec *record.T) {
+				rec.Cleanup(leakcheck.Verify(rec, leakcheck.HighWater(0.75)))
+				for range tc.requests {
+					_, err := clients[tc.client](srv.URL).IsSessionActive(ctx, "42")
+					require.NoError(t, err)
+				}
+			})
+			if tc.client == "fixed" {
+				assert.Empty(t, rec.Output())
+				return
+			}
+			require.Len(t, rec.Errors(), 1)
+			assert.Contains(t, rec.Errors()[0], fmt.Sprintf("LK001 http-response ×%d\n", tc.requests))
+			assert.Equal(t, tc.over, strings.Contains(rec.Errors()[0], "http.DefaultTransport had 16 of its 20 connections out at once, and the budget is 75%"), rec.Errors()[0])
+		})
+	}
+}
+
+// The load test that never found it, and one page in a hundred replies that does.
+func TestLoad(t *testing.T) {
+	for _, pages := range []bool{false, true} {
+		for name, client := range clients {
+			t.Run(fmt.Sprintf("%s, pages %v", name, pages), func(t *testing.T) {
+				srv := mockserver.New(t)
+				srv.On("GET", "/session/{id}").Reply(mockserver.Status(403).Framing(mockserver.Empty))
+				srv.On("GET", "/session/expired").Reply(mockserver.ALB(403)).Optional()
+				ctx, cancel := context.WithCancel(context.Background())
+				defer cancel()
+				var n atomic.Int64
+				rec := record.Run(t.Name(), func(rec *record.T) {
+					load := leakcheck.Concurrently(rec, 5, func(context.Context) error {
+						id := "42"
+						if pages && n.Add(1)%100 == 0 {
+							id = "expired"
+						}
+						_, err := client(srv.URL).IsSessionActive(ctx, id)
+						return err
+					}, leakcheck.Times(500))
+					require.NoError(t, load.Err())
+				})
+				if name == "fixed" || !pages {
+					assert.Empty(t, rec.Output())
+					return
+				}
+				require.NotEmpty(t, rec.Errors())
+				assert.Contains(t, rec.Errors()[0], "LK001 http-response ×5\n")
+				assert.Contains(t, rec.Errors()[0], fmt.Sprintf("client.go:%d  leasedconn.(*Client).IsSessionActive\n", lineOf(t, "client.go", "http.DefaultClient.Do")))
+			})
+		}
+	}
+}
+
+// The tests that the README shows.
+func TestReadme(t *testing.T) {
+	want := map[string]string{
+		"TestForbiddenPage": "FAIL", "TestForbiddenPageFixed": "PASS", "TestForbiddenEmpty": "PASS",
+		"TestThreeQuarters": "FAIL", "TestLoadOfEmptyReplies": "PASS", "TestLoadWithPages": "FAIL", "TestCloseWaits": "FAIL",
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("CLOSE_WAIT is shown on Linux alone")
+	}
+	out := record.Incident(t, want)
+	assert.Contains(t, out, "2000 empty replies, and nothing is held\n")
+	assert.Equal(t, 21, record.ReadmeShows(t, out), "lines of README.md that are compared")
+}
+
+type checker interface {
+	IsSessionActive(ctx context.Context, id string) (bool, error)
+}
+
+var clients = map[string]func(url string) checker{
+	"buggy": func(url string) checker { return &Client{BaseURL: url} },
+	"fixed": func(url string) checker { return &FixedClient{BaseURL: url} },
 }
 
 // open counts the connections that the client has not closed.

@@ -22,6 +22,17 @@ func TestNightlySync(t *testing.T) {
 	}
 }
 
+// The night as a scenario, three times with one item each. This test fails: each run leaves one more.
+func TestNightlySyncRepeat(t *testing.T) {
+	srv := fakepg.New(t, fakepg.Config{})
+	worker := &Worker{Driver: fakepg.Driver, DSN: srv.DSN, Open: dbcheck.Open}
+	leakcheck.Repeat(t, 3, func() {
+		if _, err := worker.Sync(context.Background(), []int{1}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // With the close that the first review asked for nothing leaks, and the budget still fails the test.
 func TestNightlySyncDeferred(t *testing.T) {
 	t.Cleanup(leakcheck.Verify(t, dbcheck.MaxConns(1)))
@@ -39,9 +50,11 @@ func TestNightlySyncFixed(t *testing.T) {
 
 	srv := fakepg.New(t, fakepg.Config{})
 	worker := &Worker{Driver: fakepg.Driver, DSN: srv.DSN, Open: dbcheck.Open}
-	if _, err := worker.FixedSync(context.Background(), []int{1, 2, 3}); err != nil {
-		t.Error(err)
-	}
+	leakcheck.Repeat(t, 3, func() {
+		if _, err := worker.FixedSync(context.Background(), []int{1, 2, 3}); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // What happened: 100 connections, of which the server keeps 15 for its administrators. This test passes, and shows the

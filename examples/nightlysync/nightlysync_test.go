@@ -68,6 +68,29 @@ func TestThreeItems(t *testing.T) {
 	}
 }
 
+// Repeat with three runs of one item each finds the pool of each item, and nothing in the two others.
+func TestThreeRuns(t *testing.T) {
+	for name, sync := range map[string]syncFunc{"never closed": (*Worker).Sync, "closed at the end": (*Worker).SyncDeferred, "one pool": (*Worker).FixedSync} {
+		t.Run(name, func(t *testing.T) {
+			srv := fakepg.New(t, fakepg.Config{})
+			rec := record.Run(t.Name(), func(rec *record.T) {
+				leakcheck.Repeat(rec, 3, func() {
+					_, err := sync(&Worker{fakepg.Driver, srv.DSN, dbcheck.Open}, t.Context(), []int{1})
+					require.NoError(t, err)
+				})
+			})
+			if name != "never closed" {
+				assert.Empty(t, rec.Output())
+				return
+			}
+			require.Len(t, rec.Errors(), 1)
+			assert.Contains(t, rec.Errors()[0], "leakcheck: 3 leaks: sql.DB was opened and never closed: 1 more after each of 3 runs (×3)\n")
+			assert.Contains(t, rec.Errors()[0], "LK601 ")
+			assert.Contains(t, rec.Errors()[0], "sync.go:"+lineOf(t, "sync.go", "w.Open(")+"  nightlysync.(*Worker).syncItem\n")
+		})
+	}
+}
+
 // What the error says, by the server's version.
 func TestTheLimit(t *testing.T) {
 	items := make([]int, 100)
@@ -101,10 +124,10 @@ func TestTheLimit(t *testing.T) {
 // The tests that the README shows.
 func TestIncident(t *testing.T) {
 	out := record.Incident(t, map[string]string{
-		"TestNightlySync": "FAIL", "TestNightlySyncDeferred": "FAIL", "TestNightlySyncFixed": "PASS", "TestNightlySyncInProduction": "PASS",
+		"TestNightlySync": "FAIL", "TestNightlySyncRepeat": "FAIL", "TestNightlySyncDeferred": "FAIL", "TestNightlySyncFixed": "PASS", "TestNightlySyncInProduction": "PASS",
 	})
 	assert.Contains(t, out, "85 items are done, then: item 86: FATAL: remaining connection slots are reserved")
-	assert.Equal(t, 14, record.ReadmeShows(t, out), "lines of README.md that are compared")
+	assert.Equal(t, 20, record.ReadmeShows(t, out), "lines of README.md that are compared")
 }
 
 // lineOf gives the number of the first line of the file that has the text.

@@ -1,5 +1,6 @@
 // Package fakepg stands for a PostgreSQL server where there is none: a database/sql driver, in the process, that has sessions
-// and a limit on them as PostgreSQL has, and knows no SQL. What it says at the limit is what PostgreSQL says.
+// and a limit on them as PostgreSQL has, and knows no SQL but for two questions about itself. What it says at the limit is what
+// PostgreSQL says.
 package fakepg
 
 import (
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -211,13 +213,28 @@ func (c *conn) ExecContext(ctx context.Context, query string, _ []driver.NamedVa
 	return driver.RowsAffected(1), nil
 }
 
-func (c *conn) QueryContext(ctx context.Context, _ string, _ []driver.NamedValue) (driver.Rows, error) {
+func (c *conn) QueryContext(ctx context.Context, query string, _ []driver.NamedValue) (driver.Rows, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	c.server.mu.Lock()
 	defer c.server.mu.Unlock()
+	if columns, row := c.server.about(query); row != nil {
+		return &rows{columns: columns, rows: [][]driver.Value{row}}, nil
+	}
 	return &rows{columns: c.server.columns, rows: c.server.rows}, nil
+}
+
+// about answers what dbcheck asks a server about itself: its version, its limits, and how many sessions it has. s.mu is locked.
+func (s *Server) about(query string) (columns []string, row []driver.Value) {
+	switch {
+	case strings.Contains(query, "version()"):
+		return []string{"version"}, []driver.Value{fmt.Sprintf("PostgreSQL %d.0 (fakepg)", s.config.Version)}
+	case strings.Contains(query, "max_connections"):
+		return []string{"max_connections", "superuser_reserved_connections", "reserved_connections", "count"},
+			[]driver.Value{int64(s.config.MaxConnections), int64(s.config.Reserved), int64(0), int64(s.sessions)}
+	}
+	return nil, nil
 }
 
 type stmt struct {

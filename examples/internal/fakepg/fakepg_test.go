@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/leakgate/leakgate/dbcheck"
 )
 
 // What is said at the limit is what PostgreSQL of that version says, word for word.
@@ -55,6 +57,21 @@ func TestSlotIsGivenBack(t *testing.T) {
 		assert.Equal(t, 0, s.Sessions())
 	}
 	assert.Equal(t, 1, s.Peak())
+}
+
+// The two questions that dbcheck asks a server.
+func TestItsLimits(t *testing.T) {
+	s := New(t, Config{MaxConnections: 100, Reserved: 15})
+	s.Answer([]string{"id"}, []driver.Value{int64(1)})
+	db := sql.OpenDB(s.Connector())
+	defer db.Close()
+	db.SetMaxOpenConns(20)
+	c, err := dbcheck.CapacityOf(t.Context(), db, 4)
+	require.NoError(t, err)
+	assert.Equal(t, dbcheck.Capacity{Instances: 4, PoolMax: 20, ServerMax: 100, Reserved: 15}, c)
+	room, err := dbcheck.Headroom(t.Context(), db)
+	require.NoError(t, err)
+	assert.Equal(t, 1, room.Used, "the one that asks")
 }
 
 func TestAnswersAndStatements(t *testing.T) {

@@ -46,6 +46,9 @@ var varies = []struct {
 	{regexp.MustCompile(`\b\d+(\.\d+)?(µs|ms|s)\b`), "TIME"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "ADDR"},
 	{regexp.MustCompile(`fd \d+`), "fd N"},
+	{regexp.MustCompile(`\b\d+(\.\d+)? (times|waited|a second|connections on average)`), "N $2"},
+	{regexp.MustCompile(`at most \d+(\.\d+)?`), "at most N"},
+	{regexp.MustCompile(`\(\d+%\)`), "(N%)"},
 }
 
 // ReadmeShows fails t when README.md shows something that was not printed. It shows a run by a line "    --- FAIL: TestName",
