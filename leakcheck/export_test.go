@@ -3,6 +3,8 @@ package leakcheck
 import (
 	"testing"
 	"time"
+
+	"github.com/leakgate/leakgate/internal/socket"
 )
 
 // OnExhausted lets a test know, while a load runs, that a pool of database/sql was seen with all out and somebody waiting.
@@ -29,4 +31,28 @@ func BeforeVerdict(t *testing.T, f func()) {
 	before := beforeVerdict
 	beforeVerdict = f
 	t.Cleanup(func() { beforeVerdict = before })
+}
+
+// SawSocket waits until a look has met a socket that is as wanted.
+func SawSocket(wanted func(socket.Socket) bool) {
+	for {
+		hostSockets.look()
+		hostSockets.mu.Lock()
+		for _, s := range hostSockets.seen {
+			if wanted(s.Socket) {
+				hostSockets.mu.Unlock()
+				return
+			}
+		}
+		hostSockets.mu.Unlock()
+	}
+}
+
+// Watching says whether anything of AllowRemotes still listens or looks.
+func Watching() bool {
+	policies.mu.Lock()
+	defer policies.mu.Unlock()
+	hostSockets.mu.Lock()
+	defer hostSockets.mu.Unlock()
+	return len(policies.all) > 0 || policies.stop != nil || hostSockets.users > 0 || hostSockets.stop != nil || hostSockets.seen != nil
 }

@@ -76,6 +76,10 @@ func ParsePattern(text string) (Pattern, error) {
 		}
 		return p, p.hostAndPort(u.Hostname(), port)
 	}
+	if at := strings.LastIndexByte(text, '@'); at >= 0 {
+		p.shown = "…" + text[at:] // what is before it may be a password
+		return p, fmt.Errorf("it has an @: write host and port alone, or a URL with its scheme")
+	}
 	host, port, err := split(text)
 	if err != nil {
 		return p, err
