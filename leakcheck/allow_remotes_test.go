@@ -33,10 +33,6 @@ func startService(dial func(ctx context.Context, network, address string) (net.C
 	return conn.Close()
 }
 
-func plainDial(ctx context.Context, network, address string) (net.Conn, error) {
-	return new(net.Dialer).DialContext(ctx, network, address)
-}
-
 // answers is a dial that ends as it is told to.
 func answers(err error) func(ctx context.Context, network, address string) (net.Conn, error) {
 	return leakcheck.WrapDial(func(context.Context, string, string) (net.Conn, error) { return nil, err })
@@ -63,58 +59,71 @@ func TestAllowRemotesReports(t *testing.T) {
 	for _, c := range []struct {
 		name, why string
 		patterns  []string
-		f         func(t *testing.T)
+		f         func(t *testing.T) func() // what it needs is there before the check begins
 	}{
-		{"remotes_refused", "retries from one line are one entry with a count", []string{leakcheck.OwnListeners, "db.internal:5432"}, func(t *testing.T) {
+		{"remotes_refused", "retries from one line are one entry with a count", []string{leakcheck.OwnListeners, "db.internal:5432"}, func(t *testing.T) func() {
 			addr := mockserver.Refuse(t)
-			for range 3 {
-				assert.Error(t, startService(leakcheck.DialContext, addr))
+			return func() {
+				for range 3 {
+					assert.Error(t, startService(leakcheck.DialContext, addr))
+				}
 			}
 		}},
-		{"remotes_nohost", "a dial by name that failed; nothing is allowed", nil, func(t *testing.T) {
-			assert.Error(t, startService(answers(noHost), "broker.internal:5672"))
+		{"remotes_nohost", "a dial by name that failed; nothing is allowed", nil, func(t *testing.T) func() {
+			return func() { assert.Error(t, startService(answers(noHost), "broker.internal:5672")) }
 		}},
-		{"remotes_open", "a dial and its socket are one entry", []string{"10.0.0.0/8"}, func(t *testing.T) {
+		{"remotes_open", "a dial and its socket are one entry", []string{"10.0.0.0/8"}, func(t *testing.T) func() {
 			srv := mockserver.BlackHole(t)
-			conn, err := leakcheck.DialContext(context.Background(), "tcp", srv.Addr())
-			require.NoError(t, err)
-			leakcheck.SawSocket(func(s socket.Socket) bool { return s.Remote.String() == srv.Addr() })
-			require.NoError(t, conn.Close())
+			return func() {
+				conn, err := leakcheck.DialContext(context.Background(), "tcp", srv.Addr())
+				require.NoError(t, err)
+				leakcheck.SawSocket(func(s socket.Socket) bool { return s.Remote.String() == srv.Addr() })
+				require.NoError(t, conn.Close())
+			}
 		}},
-		{"remotes_request", "a request through a tracked transport, its dial and its socket are one entry", nil, func(t *testing.T) {
+		{"remotes_request", "a request through a tracked transport, its dial and its socket are one entry", nil, func(t *testing.T) func() {
 			srv := httptest.NewServer(http.HandlerFunc(ok))
-			defer srv.Close()
-			resp, err := http.Get(srv.URL + "/charge?card=4111")
-			require.NoError(t, err)
-			require.NoError(t, resp.Body.Close())
-			leakcheck.SawSocket(func(s socket.Socket) bool { return "http://"+s.Remote.String() == srv.URL })
-			http.DefaultClient.CloseIdleConnections()
+			t.Cleanup(srv.Close)
+			return func() {
+				resp, err := http.Get(srv.URL + "/charge?card=4111")
+				require.NoError(t, err)
+				require.NoError(t, resp.Body.Close())
+				leakcheck.SawSocket(func(s socket.Socket) bool { return "http://"+s.Remote.String() == srv.URL })
+				http.DefaultClient.CloseIdleConnections()
+			}
 		}},
-		{"remotes_transport", "an http.Transport dials on a goroutine of its own, for the one that sends", nil, func(t *testing.T) {
+		{"remotes_transport", "an http.Transport dials on a goroutine of its own, for the one that sends", nil, func(t *testing.T) func() {
 			addr := mockserver.Refuse(t)
 			client := &http.Client{Transport: &http.Transport{DialContext: leakcheck.DialContext}}
-			_, err := client.Get("http://" + addr)
-			assert.Error(t, err)
+			return func() {
+				_, err := client.Get("http://" + addr)
+				assert.Error(t, err)
+			}
 		}},
-		{"remotes_socket", "a socket has no line; it was seen while it was there", nil, func(t *testing.T) {
+		{"remotes_socket", "a socket has no line; it was seen while it was there", nil, func(t *testing.T) func() {
 			hole := mockserver.DropSYN(t)
-			ctx, cancel := context.WithCancel(context.Background())
-			ended := make(chan error)
-			go func() {
-				ended <- startService(func(context.Context, string, string) (net.Conn, error) { return plainDial(ctx, "tcp", hole.Addr()) }, "")
-			}()
-			leakcheck.SawSocket(func(s socket.Socket) bool { return s.State == "SYN_SENT" && s.Remote.String() == hole.Addr() })
-			cancel()
-			assert.Error(t, <-ended)
+			return func() {
+				ctx, cancel := context.WithCancel(context.Background())
+				ended := make(chan error)
+				go func() {
+					_, err := new(net.Dialer).DialContext(ctx, "tcp", hole.Addr())
+					ended <- err
+				}()
+				leakcheck.SawSocket(func(s socket.Socket) bool { return s.State == "SYN_SENT" && s.Remote.String() == hole.Addr() })
+				cancel()
+				assert.Error(t, <-ended)
+			}
 		}},
-		{"remotes_unix", "a unix socket", []string{"unix:/run/other.sock"}, func(t *testing.T) {
-			_, err := leakcheck.DialContext(context.Background(), "unix", "/nowhere/app.sock")
-			assert.Error(t, err)
+		{"remotes_unix", "a unix socket", []string{"unix:/run/other.sock"}, func(t *testing.T) func() {
+			return func() {
+				_, err := leakcheck.DialContext(context.Background(), "unix", "/nowhere/app.sock")
+				assert.Error(t, err)
+			}
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Log(c.why)
-			rec := judged(t, func() { c.f(t) }, c.patterns...)
+			rec := judged(t, c.f(t), c.patterns...)
 			require.Len(t, rec.errs, 1)
 			golden(t, c.name, stable(rec.errors()))
 		})

@@ -41,7 +41,7 @@ type seenSocket struct {
 	socket.Socket
 	first, last uint64 // looks
 	answered    bool   // by a policy: a test's, not Main's, was there when it was first seen
-	once        bool   // of what since gives: the next look decides whether it counts
+	once, gone  bool   // of what since gives: it was seen once, and is not there any more, so that it says nothing by itself
 }
 
 // use begins to look. The first look is made at once. In a synctest bubble no timer is started.
@@ -182,6 +182,7 @@ func (l *socketLog) since(at uint64) (out []seenSocket) {
 		}
 		one := *s
 		one.once = l.unsure(s)
+		one.gone = one.once && s.last < l.at
 		if now, ok := socket.Describe(s.Ref); ok && (now.Remote.IsValid() || now.RemotePath != "") {
 			one.Socket = now
 		}
@@ -197,8 +198,7 @@ func (l *socketLog) since(at uint64) (out []seenSocket) {
 // or one that another of its sockets leads to.
 //
 // Within this machine, the end of a connection that was accepted from a listener which no look has met may be seen for a moment
-// when the other end is closed already. So what was seen in one look alone, and is gone, says nothing there, unless it was
-// being dialled.
+// when the other end is closed already: see unsure.
 func (l *socketLog) isOutbound(s *seenSocket) bool {
 	if s.Family == "unix" {
 		return s.RemotePath != "" && s.RemotePath != s.LocalPath
@@ -218,10 +218,11 @@ func (l *socketLog) isOutbound(s *seenSocket) bool {
 	case l.remotes[local]:
 		return l.listensAt(remote) // both ends are here; without the listener it is not known which of them dialled
 	}
-	return s.last == l.at || !l.unsure(s)
+	return true
 }
 
-// unsure says whether the socket was seen once, within this machine.
+// unsure says whether the socket was seen in one look alone, within this machine, and not while it was dialled. When it is gone
+// it says nothing by itself.
 func (l *socketLog) unsure(s *seenSocket) bool {
 	return s.first == s.last && s.Stream && s.State != "SYN_SENT" && s.Remote.Addr().IsLoopback() && s.Family != "unix"
 }

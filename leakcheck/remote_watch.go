@@ -501,7 +501,7 @@ func (p *remotePolicy) sockets() []seenSocket {
 		all := slices.DeleteFunc(hostSockets.since(p.began), func(s seenSocket) bool {
 			return p.w.cfg.main && s.answered || p.allowsSocket(s.target())
 		})
-		if i == noteLooks || p.bubble || !slices.ContainsFunc(all, func(s seenSocket) bool { return s.once }) {
+		if i == noteLooks || p.bubble || !slices.ContainsFunc(all, func(s seenSocket) bool { return s.once && !s.gone }) {
 			return all
 		}
 		time.Sleep(pause) // one that is about to be closed by a server that is
@@ -541,6 +541,9 @@ func (p *remotePolicy) joinSockets(found []*remoteAt, sockets []seenSocket) []*r
 	for _, s := range sockets {
 		if f := ownerOf(found, s); f != nil {
 			f.sockets = append(f.sockets, s)
+			continue
+		}
+		if s.gone {
 			continue
 		}
 		t := s.target()
