@@ -209,6 +209,9 @@ func (s *startUp) hangs(cancel context.CancelFunc) {
 			text += " at " + dbuse.Short(of.site)
 		}
 		l.Holds = append(l.Holds, text)
+		if of.dials || of.reads {
+			l.Hint = of.hint()
+		}
 	}
 	cancel()
 	select {

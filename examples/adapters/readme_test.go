@@ -1,7 +1,9 @@
 package adapters
 
 import (
+	"context"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
@@ -12,6 +14,7 @@ import (
 	"github.com/leakgate/leakgate/dbcheck"
 	"github.com/leakgate/leakgate/examples/internal/record"
 	"github.com/leakgate/leakgate/leakcheck"
+	"github.com/leakgate/leakgate/mockserver"
 )
 
 // The reports that the README quotes.
@@ -47,5 +50,14 @@ func TestReadme(t *testing.T) {
 		require.Error(t, err)
 	}, leakcheck.Instead(brokers))
 
-	assert.Equal(t, 12, record.ReadmeQuotes(t, reports...), "lines of README.md that are compared")
+	gone := "amqp://" + mockserver.Refuse(t)
+	report(func(t *testing.T) {
+		require.NoError(t, StartEvents(t.Context(), leakcheck.WrapDial(amqpDial), gone))
+	}, leakcheck.AllowRemotes(leakcheck.OwnListeners), leakcheck.Only(leakcheck.Socket))
+	rec := record.Run(t.Name(), func(rec *record.T) {
+		leakcheck.FailFast(rec, time.Minute, func(ctx context.Context) error { return StartEvents(ctx, amqpDial, gone) }, leakcheck.Wait(100*time.Millisecond))
+	})
+	reports = append(reports, rec.Errors()...)
+
+	assert.Equal(t, 19, record.ReadmeQuotes(t, reports...), "lines of README.md that are compared")
 }
