@@ -463,7 +463,11 @@ var table = []Code{
 			"\n" +
 			"One run leaves one thing; that may be a cache, a pool that fills, or a worker that is started once. What grows with every run has no\n" +
 			"end: it is a leak, however small, and the number of runs until the process or the server has no more is a division. The entry shows\n" +
-			"what was held after each run, and where one of them was taken.",
+			"what was held after each run, where one of them was taken, and the code of what each run leaves: what this page says of that code\n" +
+			"holds here. An idle connection is no leak by itself; one more of them in each run is a transport or a pool that is made for each call.\n" +
+			"\n" +
+			"Use one client or pool for all calls, or close it at the end of each. Where a cache takes long to fill, give `leakcheck.WarmUp` as many\n" +
+			"runs as it takes, or `Repeat` more of them.",
 		Packages: []string{"leakcheck"},
 		Tags:     []string{"leak", "exhaustion"},
 	},
