@@ -388,9 +388,9 @@ func TestRepeatTwoPools(t *testing.T) {
 	runs := 0
 	leakcheck.Repeat(r, 10, func() {
 		if runs++; runs%2 == 0 {
-			a.hold(min(len(a.held)+1, 2))
+			a.hold(min(len(a.held)+1, 4))
 		} else {
-			b.hold(min(len(b.held)+1, 3))
+			b.hold(min(len(b.held)+1, 4))
 		}
 	}, a.option(), b.option())
 	assert.Empty(t, r.errs, "two that fill are not one that grows")
