@@ -2,6 +2,7 @@ package leakcheck
 
 import (
 	"fmt"
+	"maps"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -223,9 +224,31 @@ func (r *repeat) name() string {
 // look gives in leaks all that is counted.
 func (r *repeat) look() sight {
 	s := r.w.look()
-	s.leaks = slices.Concat(s.leaks, s.pooled, s.notes)
+	s.leaks = byProbe(slices.Concat(s.leaks, s.pooled, s.notes))
 	s.notes = nil
 	return s
+}
+
+// byProbe takes entries apart that are of several probes, which are alike in words.
+func byProbe(leaks []report.Leak) (out []report.Leak) {
+	for _, l := range leaks {
+		lists := make(map[string][]report.Key)
+		for _, k := range l.Keys {
+			if strings.HasPrefix(k.List, "probe ") {
+				lists[k.List] = append(lists[k.List], k)
+			}
+		}
+		if len(lists) < 2 {
+			out = append(out, l)
+			continue
+		}
+		for _, list := range slices.Sorted(maps.Keys(lists)) {
+			one := l
+			one.Keys, one.Count = lists[list], len(lists[list])
+			out = append(out, one)
+		}
+	}
+	return out
 }
 
 // begin takes what is held after the warm-up as the base of all runs.
