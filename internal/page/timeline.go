@@ -15,8 +15,9 @@ import (
 
 // Most that the plots over time show.
 const (
-	maxProcesses  = 8   // drawn; the others are in the table
-	maxPools      = 4   // lines of one plot; the others are added up
+	maxProcesses  = 8 // drawn; the others are in the table
+	maxPools      = 4 // lines of one plot; the others are added up
+	closeWait     = "CLOSE_WAIT"
 	columns       = 250 // steps of a line: what falls into one keeps its highest, lowest and last value
 	maxBoundaries = 40  // lines through the plots, one for each test; with more there are marks above alone
 	maxLetters    = 12  // tests that leaked and are named
@@ -88,8 +89,11 @@ type process struct {
 	from, to   time.Time
 	pools      []string // by their peak
 	leased     map[string]int
-	mostLeased int // of all pools at one moment
-	sockets    int // -1 when they cannot be counted
+	mostLeased int      // of all pools at one moment
+	sockets    int      // -1 when they cannot be counted
+	states     []string // CLOSE_WAIT first, the others by their peak; nil when none is known
+	fds        int      // 0 when they are not known
+	heap       int64    // the same
 	goroutines int
 }
 
@@ -142,6 +146,7 @@ func unknownBelow(n int) string {
 }
 
 func newProcess(s *verdict.Series) *process {
+	states := make(map[string]int)
 	p := &process{series: s, leased: make(map[string]int), sockets: -1, from: s.Samples[0].At, to: s.Samples[0].At}
 	if !s.Began.IsZero() && s.Began.Before(p.from) {
 		p.from = s.Began
@@ -162,7 +167,17 @@ func newProcess(s *verdict.Series) *process {
 		p.mostLeased = max(p.mostLeased, sum)
 		p.sockets = max(p.sockets, m.Sockets)
 		p.goroutines = max(p.goroutines, m.Goroutines)
+		p.fds, p.heap = max(p.fds, m.FDs), max(p.heap, m.HeapInUse)
+		for name, n := range m.States {
+			states[name] = max(states[name], n)
+		}
 	}
+	for name := range states {
+		p.states = append(p.states, name)
+	}
+	slices.SortFunc(p.states, func(a, b string) int {
+		return cmp.Or(first(a == closeWait, b == closeWait), cmp.Compare(states[b], states[a]), cmp.Compare(a, b))
+	})
 	for name := range p.leased {
 		p.pools = append(p.pools, name)
 	}
@@ -170,6 +185,17 @@ func newProcess(s *verdict.Series) *process {
 		return cmp.Or(cmp.Compare(p.leased[b], p.leased[a]), cmp.Compare(a, b))
 	})
 	return p
+}
+
+// first puts what is so before what is not.
+func first(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return -1
+	}
+	return 1
 }
 
 // processID tells the processes of one machine apart.
@@ -253,14 +279,24 @@ func (p *process) view(n int, sizes map[[2]string]int) processView {
 	if len(p.pools) > 0 {
 		v.Panels = append(v.Panels, p.leasedPanel(v.ID, sizes))
 	}
-	if p.sockets >= 0 {
+	switch {
+	case len(p.states) > 0:
+		v.Panels = append(v.Panels, p.panel(v.ID+"-sockets", "Sockets by state", 0, p.stateTracks()))
+	case p.sockets >= 0:
 		v.Panels = append(v.Panels, p.panel(v.ID+"-sockets", "Sockets", 0, []track{
 			{name: "sockets", of: func(s *fragment.Sample) int { return s.Sockets }},
 		}))
 	}
+	if p.fds > 0 {
+		v.Panels = append(v.Panels, p.panel(v.ID+"-fds", "File descriptors", 0, []track{{name: "file descriptors", of: fds}}))
+	}
 	v.Panels = append(v.Panels, p.panel(v.ID+"-goroutines", "Goroutines", 0, []track{
 		{name: "goroutines", of: func(s *fragment.Sample) int { return s.Goroutines }},
 	}))
+	if p.heap > 0 {
+		unit, name := p.heapUnit()
+		v.Panels = append(v.Panels, p.panel(v.ID+"-heap", "Heap in use, "+name, 0, []track{{name: "heap in use, " + name, of: heapIn(unit)}}))
+	}
 	for i := range v.Panels {
 		v.Panels[i].Boundaries, v.Panels[i].Leaky = v.Boundaries, v.Leaky
 	}
@@ -344,8 +380,77 @@ func percentOf(n int) string { return strconv.FormatFloat(float64(n)/10, 'f', -1
 
 // track is one line of a plot.
 type track struct {
-	name string
-	of   func(*fragment.Sample) int // -1 when it is not known
+	name  string
+	class string                     // "" for the next of the usual ones
+	of    func(*fragment.Sample) int // -1 when it is not known
+}
+
+// stateTracks gives a line for each state of sockets, CLOSE_WAIT in its own colour: it is what a leak looks like from outside.
+func (p *process) stateTracks() (tracks []track) {
+	shown := p.shownStates()
+	for _, name := range shown {
+		t := track{name: name, of: func(s *fragment.Sample) int { return inState(s, name) }}
+		if name == closeWait {
+			t.class = "waits"
+		}
+		tracks = append(tracks, t)
+	}
+	if rest := p.states[len(shown):]; len(rest) > 0 {
+		tracks = append(tracks, track{name: count(len(rest), "other state"), of: func(s *fragment.Sample) int {
+			sum := 0
+			for _, name := range rest {
+				n := inState(s, name)
+				if n < 0 {
+					return n
+				}
+				sum += n
+			}
+			return sum
+		}})
+	}
+	return tracks
+}
+
+// shownStates are the states with a line, and a column, of their own.
+func (p *process) shownStates() []string {
+	if len(p.states) > maxPools {
+		return p.states[:maxPools-1]
+	}
+	return p.states
+}
+
+// inState counts the sockets in a state; -1 when it is not known.
+func inState(s *fragment.Sample, state string) int {
+	if s.Sockets < 0 || s.Sockets > 0 && len(s.States) == 0 {
+		return -1
+	}
+	return s.States[state]
+}
+
+// fds gives the open file descriptors; -1 when they are not known.
+func fds(s *fragment.Sample) int {
+	if s.FDs <= 0 {
+		return -1
+	}
+	return s.FDs
+}
+
+// heapUnit is what the heap is counted in, in bytes and by name: whole numbers should have two digits or more.
+func (p *process) heapUnit() (unit int64, name string) {
+	if p.heap < 10<<20 {
+		return 1 << 10, "KiB"
+	}
+	return 1 << 20, "MiB"
+}
+
+// heapIn gives the heap in use in a unit; -1 when it is not known.
+func heapIn(unit int64) func(*fragment.Sample) int {
+	return func(s *fragment.Sample) int {
+		if s.HeapInUse <= 0 {
+			return -1
+		}
+		return int(min(s.HeapInUse/unit, math.MaxInt32))
+	}
 }
 
 func (p *process) leasedPanel(id string, sizes map[[2]string]int) panel {
@@ -399,7 +504,11 @@ func (p *process) panel(id, title string, size int, tracks []track) panel {
 	var said []string
 	for i, t := range tracks {
 		d, area, most, last, at := p.draw(t, scale)
-		l := plotLine{Class: "l" + strconv.Itoa(i+1), Name: shorten(t.name, 60), D: d, Most: number(most), Told: !strings.EqualFold(t.name, title)}
+		class := t.class
+		if class == "" {
+			class = "l" + strconv.Itoa(i+1)
+		}
+		l := plotLine{Class: class, Name: shorten(t.name, 60), D: d, Most: number(most), Told: !strings.EqualFold(t.name, title)}
 		if len(tracks) == 1 {
 			l.Area = area
 		}
@@ -499,7 +608,18 @@ func (p *process) table(v *processView) {
 	if p.sockets >= 0 {
 		v.Head = append(v.Head, "sockets")
 	}
+	states := p.shownStates()
+	for _, name := range states {
+		v.Head = append(v.Head, "in "+line(name))
+	}
+	if p.fds > 0 {
+		v.Head = append(v.Head, "file descriptors")
+	}
 	v.Head = append(v.Head, "goroutines")
+	unit, name := p.heapUnit()
+	if p.heap > 0 {
+		v.Head = append(v.Head, "heap in use, "+name)
+	}
 
 	thin := p.series.Thin(maxSamples)
 	v.Thinned = len(thin) < len(p.series.Samples)
@@ -512,7 +632,16 @@ func (p *process) table(v *processView) {
 		if p.sockets >= 0 {
 			row.Cells = append(row.Cells, unknownBelow(s.Sockets))
 		}
+		for _, name := range states {
+			row.Cells = append(row.Cells, unknownBelow(inState(s, name)))
+		}
+		if p.fds > 0 {
+			row.Cells = append(row.Cells, unknownBelow(fds(s)))
+		}
 		row.Cells = append(row.Cells, number(s.Goroutines))
+		if p.heap > 0 {
+			row.Cells = append(row.Cells, unknownBelow(heapIn(unit)(s)))
+		}
 		v.Samples = append(v.Samples, row)
 	}
 }

@@ -155,6 +155,42 @@ func TestPanels(t *testing.T) {
 	assert.Nil(t, newTimeline(v).Processes[0].Panels[0].Limit, "the lines would lie on the ground")
 }
 
+// TestStatePanels: sockets are drawn by state, CLOSE_WAIT first and in its own colour, with descriptors and the heap; what older
+// files do not have is not drawn as none.
+func TestStatePanels(t *testing.T) {
+	held := []fragment.Sample{
+		{At: after(0), Goroutines: 1, Sockets: 3}, // of an older version
+		{At: after(100), Goroutines: 1, Sockets: 9, FDs: 20, HeapInUse: 3 << 20, States: map[string]int{
+			"ESTABLISHED": 4, "LISTEN": 2, "CLOSE_WAIT": 1, "SYN_SENT": 1, "FIN_WAIT2": 1,
+		}},
+		{At: after(200), Goroutines: 1, Sockets: 4, FDs: -1, HeapInUse: 9 << 20, States: map[string]int{"CLOSE_WAIT": 4}},
+	}
+	p := newTimeline(&verdict.Verdict{Series: []verdict.Series{{Package: "example.com/p", PID: 1, Samples: held}}}).Processes[0]
+	var titles, lines []string
+	for _, panel := range p.Panels {
+		titles = append(titles, panel.Title)
+		for _, l := range panel.Lines {
+			lines = append(lines, l.Class+" "+l.Name+" "+l.Most)
+		}
+	}
+	assert.Equal(t, []string{"Sockets by state", "File descriptors", "Goroutines", "Heap in use, KiB"}, titles)
+	assert.Equal(t, []string{
+		"waits CLOSE_WAIT 4", "l2 ESTABLISHED 4", "l3 LISTEN 2", "l4 2 other states 2", "l1 file descriptors 20", "l1 goroutines 1",
+		"l1 heap in use, KiB 9,216",
+	}, lines)
+	assert.True(t, strings.HasPrefix(p.Panels[0].Desc, "CLOSE_WAIT: at most 4, first reached after 200 ms, and 4 at the end; "), p.Panels[0].Desc)
+	assert.Equal(t, []string{"After", "sockets", "in CLOSE_WAIT", "in ESTABLISHED", "in LISTEN", "file descriptors", "goroutines", "heap in use, KiB"}, p.Head)
+	assert.Equal(t, []sampleRow{
+		{"0 µs", []string{"3", "–", "–", "–", "–", "1", "–"}},
+		{"100 ms", []string{"9", "1", "4", "2", "20", "1", "3,072"}},
+		{"200 ms", []string{"4", "4", "0", "0", "–", "1", "9,216"}},
+	}, p.Samples)
+
+	big := []fragment.Sample{{At: after(0), HeapInUse: 64 << 20}, {At: after(100), HeapInUse: 1 << 50}}
+	p = newTimeline(&verdict.Verdict{Series: []verdict.Series{{Package: "example.com/p", PID: 1, Samples: big}}}).Processes[0]
+	assert.Equal(t, "Heap in use, MiB", p.Panels[len(p.Panels)-1].Title)
+}
+
 // TestManyTests: with hundreds of tests there are marks, and no wall of lines.
 func TestManyTests(t *testing.T) {
 	v := &verdict.Verdict{Series: []verdict.Series{{Package: "example.com/p", PID: 1, Samples: []fragment.Sample{{At: start}, {At: after(10_000)}}}}}

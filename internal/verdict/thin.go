@@ -50,7 +50,8 @@ func (s *Series) Thin(n int) []fragment.Sample {
 	return out
 }
 
-// counts gives what is counted, each over the whole time: sockets, goroutines, and the leases of each pool, by its name.
+// counts gives what is counted, each over the whole time: sockets, goroutines, the leases of each pool and the sockets in each
+// state, by their names, and where they are known descriptors and the heap.
 func (s *Series) counts() [][]int {
 	at := make(map[string]int)
 	for i := range s.Samples {
@@ -70,6 +71,34 @@ func (s *Series) counts() [][]int {
 		for name, n := range s.Samples[i].Leased {
 			out[at[name]][i] = n
 		}
+	}
+	return append(out, s.laterCounts()...)
+}
+
+// laterCounts gives what fragments of earlier versions do not have.
+func (s *Series) laterCounts() (out [][]int) {
+	states := make(map[string][]int)
+	fds, heap := make([]int, len(s.Samples)), make([]int, len(s.Samples))
+	anyFDs, anyHeap := false, false
+	for i := range s.Samples {
+		m := &s.Samples[i]
+		for name, n := range m.States {
+			if states[name] == nil {
+				states[name] = make([]int, len(s.Samples))
+			}
+			states[name][i] = n
+		}
+		fds[i], heap[i] = m.FDs, int(m.HeapInUse>>10)
+		anyFDs, anyHeap = anyFDs || m.FDs > 0, anyHeap || m.HeapInUse > 0
+	}
+	for _, name := range slices.Sorted(maps.Keys(states)) {
+		out = append(out, states[name])
+	}
+	if anyFDs {
+		out = append(out, fds)
+	}
+	if anyHeap {
+		out = append(out, heap)
 	}
 	return out
 }

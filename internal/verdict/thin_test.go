@@ -25,6 +25,10 @@ func wander(n int, r *rand.Rand) verdict.Series {
 		if r.IntN(3) > 0 {
 			now.Leased = map[string]int{"a": r.IntN(20), "b": r.IntN(3)}
 		}
+		now.States, now.FDs, now.HeapInUse = nil, r.IntN(30), int64(r.IntN(1<<30))
+		if now.Sockets > 0 {
+			now.States = map[string]int{"LISTEN": 1, "CLOSE_WAIT": r.IntN(now.Sockets + 1)}
+		}
 		s.Samples = append(s.Samples, now)
 	}
 	return s
@@ -45,6 +49,9 @@ func TestThinKeepsExtremes(t *testing.T) {
 		require.Equal(t, s.Samples[len(s.Samples)-1], got[len(got)-1], "seed %d: the last", seed)
 		require.True(t, slices.IsSortedFunc(got, func(a, b fragment.Sample) int { return a.At.Compare(b.At) }), "seed %d", seed)
 		for name, count := range map[string]func(fragment.Sample) int{
+			"CLOSE_WAIT": func(s fragment.Sample) int { return s.States["CLOSE_WAIT"] },
+			"fds":        func(s fragment.Sample) int { return s.FDs },
+			"heap":       func(s fragment.Sample) int { return int(s.HeapInUse >> 10) },
 			"goroutines": func(s fragment.Sample) int { return s.Goroutines },
 			"sockets":    func(s fragment.Sample) int { return s.Sockets },
 			"pool a":     func(s fragment.Sample) int { return s.Leased["a"] },

@@ -299,6 +299,41 @@ func TestColours(t *testing.T) {
 	b.do(`localStorage.clear()`)
 }
 
+// TestCloseWait: the line of the sockets in CLOSE_WAIT has a colour that no other line of its plot has, stands out from the ground
+// in light and in dark, and is the first thing that a screen reader says of the plot.
+func TestCloseWait(t *testing.T) {
+	b := open(t)
+	b.load(file(t, render(t, sample.Verdict())))
+	for _, scheme := range []string{"light", "dark"} {
+		call(b, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+		got := eval[struct {
+			Plots     int
+			Alike     []string
+			Contrasts []float64
+			Said      []string
+		}](b, `(() => {
+			const rgb = s => (s.match(/[\d.]+/g) || []).map(Number);
+			const light = c => { const [r, g, b] = c.map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4); return .2126 * r + .7152 * g + .0722 * b; };
+			const ground = light(rgb(getComputedStyle(document.body).backgroundColor).slice(0, 3));
+			const out = {Plots: 0, Alike: [], Contrasts: [], Said: []};
+			for (const line of document.querySelectorAll(".line.waits")) {
+				const plot = line.closest("svg.plot"), stroke = getComputedStyle(line).stroke, a = light(rgb(stroke).slice(0, 3));
+				out.Plots++;
+				for (const other of plot.querySelectorAll(".line:not(.waits)")) if (getComputedStyle(other).stroke === stroke) out.Alike.push(stroke);
+				out.Contrasts.push((Math.max(a, ground) + .05) / (Math.min(a, ground) + .05));
+				out.Said.push(plot.getAttribute("aria-labelledby").split(" ").map(id => document.getElementById(id).textContent).join(": "));
+			}
+			return out;
+		})()`)
+		assert.Equal(t, 2, got.Plots, scheme)
+		assert.Empty(t, got.Alike, scheme)
+		for i, c := range got.Contrasts {
+			assert.GreaterOrEqual(t, c, 3.0, "%s: WCAG 2.2 asks for 3 of what is drawn", scheme)
+			assert.Contains(t, got.Said[i], "Sockets by state over the run: CLOSE_WAIT: at most ")
+		}
+	}
+}
+
 // TestNames: a screen reader has a name for all that can be used, and for each picture.
 func TestNames(t *testing.T) {
 	for name, v := range map[string]*verdict.Verdict{"sample": sample.Verdict(), "clean": verdict.Merge(sample.Clean())} {
