@@ -138,8 +138,11 @@ func (m Metric) count(n int) string {
 
 // value writes a number of the metric: bytes with their unit.
 func (m Metric) value(n int) string {
-	if m != HeapInUse || n < 1<<10 {
+	switch {
+	case m != HeapInUse:
 		return fmt.Sprint(n)
+	case n < 1<<10:
+		return fmt.Sprintf("%d B", n)
 	}
 	units := []string{"KiB", "MiB", "GiB", "TiB"}
 	f := float64(n) / (1 << 10)

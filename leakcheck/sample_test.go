@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -247,3 +248,24 @@ func TestSampleAfterEnd(t *testing.T) {
 type over struct{ recorder }
 
 func (o *over) Errorf(string, ...any) { panic("something else than testing says") }
+
+// TestSampleReport: a ceiling that was passed, and a lease that was told, are in the report; so are the samples, with what the
+// sockets are in.
+func TestSampleReport(t *testing.T) {
+	out, passed, f := shopRun{main: "main", args: []string{"-test.run=TestCeiling|TestHeldLong"}}.one(t)
+	assert.False(t, passed)
+	assert.Equal(t, lines("test TestCeiling leaked", "test TestHeldLong passed",
+		"leak TestCeiling failed LK602×1", "leak TestCeiling failed LK001×1", "leak TestHeldLong noted LK604×1", "end 1"), outline(f), out)
+	assert.NotContains(t, out, "hunter2")
+	most := make(map[string]int)
+	for _, s := range f.Samples {
+		assert.Positive(t, s.HeapInUse)
+		if runtime.GOOS == "linux" {
+			assert.Positive(t, s.FDs)
+		}
+		for state, n := range s.States {
+			most[state] = max(most[state], n)
+		}
+	}
+	assert.NotEmpty(t, most, "the connection of the response that was held: %v", f.Samples)
+}

@@ -474,9 +474,13 @@ var table = []Code{
 	{
 		ID:    `LK602`,
 		Short: "a series that passed a ceiling of leakcheck.Sample",
-		Full:  "A series that leakcheck.Sample records was above the ceiling that the test gave for it, such as AtMost(CloseWait, 5). The test fails at once, and not when it has ended: what is held at that moment is still there to be seen.",
+		Full:  "A series that leakcheck.Sample records was above the ceiling that the test gave for it, such as AtMost(CloseWait, 5). The test fails at once, and not when it has ended: what is held at that moment is still there to be seen. The entry lists it by the place that took it: leases of tracked pools with their line; sockets by the tracked response or connection that they belong to, and where there is none by the address that they lead to; goroutines by their go statement. The bars show how it went since the series began.",
 		Markdown: "A series that `leakcheck.Sample` records was above the ceiling that the test gave for it, such as `AtMost(CloseWait, 5)`. The test fails at\n" +
-			"once, and not when it has ended: what is held at that moment is still there to be seen.",
+			"once, and not when it has ended: what is held at that moment is still there to be seen. The entry lists it by the place that took it:\n" +
+			"leases of tracked pools with their line; sockets by the tracked response or connection that they belong to, and where there is none by\n" +
+			"the address that they lead to; goroutines by their go statement. The bars show how it went since the series began.\n" +
+			"\n" +
+			"A series counts what all of the process holds. Beside parallel tests, that is what they hold too.",
 		Packages: []string{"leakcheck"},
 		Tags:     []string{"budget", "exhaustion"},
 	},
@@ -498,7 +502,11 @@ var table = []Code{
 		Short: "a connection held for longer than leakcheck.WarnHeld says",
 		Full:  "A connection was out for longer than leakcheck.WarnHeld says. It is logged while it is still held, with the line that took it, and again when it is given back. It fails no test: a connection that is never given back is reported as what it is.",
 		Markdown: "A connection was out for longer than `leakcheck.WarnHeld` says. It is logged while it is still held, with the line that took it, and\n" +
-			"again when it is given back. It fails no test: a connection that is never given back is reported as what it is.",
+			"again when it is given back. It fails no test: a connection that is never given back is reported as what it is.\n" +
+			"\n" +
+			"The line in the log tells on what a test hangs, or waits, before anything has failed: a response that is read slowly, a transaction that is\n" +
+			"open while somebody else is called, rows that nobody closes. Without `-v` it is on standard error, because a test that runs into `-timeout`\n" +
+			"never shows its own log.",
 		Packages: []string{"leakcheck"},
 		Tags:     []string{"budget", "exhaustion"},
 	},
