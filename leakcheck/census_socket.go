@@ -33,16 +33,17 @@ func (s *socketCensus) list(f func([]socket.Ref)) error {
 	return nil
 }
 
-// states counts the sockets that are open now, by state and in all; -1 when they cannot be listed.
-func (s *socketCensus) states() (by map[string]int, n int) {
+// states counts the sockets that are open now, by state and in all; -1 when they cannot be listed. With more than most of them
+// by is nil.
+func (s *socketCensus) states(most int) (by map[string]int, n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	by = make(map[string]int)
-	n, err := s.c.States(by)
+	n, err := s.c.States(by, most)
 	if err != nil {
 		return nil, -1
 	}
-	if n == 0 {
+	if len(by) == 0 {
 		by = nil
 	}
 	return by, n

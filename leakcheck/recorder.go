@@ -189,7 +189,7 @@ func (r *recorder) start() {
 // tick takes a sample, and lets the timer begin anew. goroutine.Classify knows it by its name.
 func (r *recorder) tick() {
 	ticking.Add(1)
-	s := measure()
+	s := measure(fewSockets)
 	ticking.Add(-1)
 	r.mu.Lock()
 	if r.stopped {
@@ -253,7 +253,7 @@ func (r *recorder) begin(t *testRun) {
 	if r == nil {
 		return
 	}
-	s := measure()
+	s := measure(fewSockets)
 	r.mu.Lock()
 	t.began = r.now()
 	t.before, t.most = s, s
@@ -269,7 +269,7 @@ func (r *recorder) end(t *testRun, result string) {
 	if r == nil {
 		return
 	}
-	s := measure()
+	s := measure(fewSockets)
 	r.mu.Lock()
 	r.keep(s)
 	delete(r.active, t)
@@ -300,7 +300,7 @@ func (r *recorder) stop(passed bool, code int, unused []string) {
 	if r == nil {
 		return
 	}
-	s := measure()
+	s := measure(fewSockets)
 	if passed {
 		for _, x := range r.later {
 			r.write(func(w *fragment.Writer) error { return w.Test(x) })

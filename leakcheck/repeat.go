@@ -615,7 +615,7 @@ func (r *repeat) limit(g *group) string {
 		each := float64(ends) / float64(max(g.last(), 1))
 		open := countDescriptors()
 		if open < 0 { // sockets are most of them
-			_, open = sockets.states()
+			_, open = sockets.states(0)
 		}
 		return until(growth.RunsUntil(open, limit, slope*each), fmt.Sprintf("the process has its %d descriptors open", limit))
 	}

@@ -2,6 +2,7 @@ package leakcheck
 
 import (
 	"fmt"
+	"math"
 	"net"
 	"testing"
 	"time"
@@ -133,7 +134,7 @@ func BenchmarkMeasure(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				measure()
+				measure(math.MaxInt)
 			}
 		})
 	}
