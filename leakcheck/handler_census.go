@@ -412,19 +412,34 @@ func (k *taker) goroutines(t *taken, wait bool) {
 	t.moment.Listed[census.OfGoroutine] = true
 	out.Listed, out.Age = true, max(t.began.Sub(l.At), 0)
 	out.LeftOut = l.Other
+	// Two moments are compared by the function that goroutines began with: where one is at that moment is no news.
+	began := make(map[string]*census.Group)
 	for _, g := range l.Groups {
 		if g.Idle {
 			out.Idle += g.Count
 		}
-		t.moment.Add(census.Group{
-			Of: census.OfGoroutine, Key: g.Key, Name: g.Name(), Site: g.Site, Count: g.Count, Idle: g.Idle,
-		})
+		if g.Function != census.NotBegun { // what it will be is not known yet
+			k.compared(began, g)
+		}
 		if len(out.Groups) < shownGoroutines {
 			out.Groups = append(out.Groups, g.Goroutine)
 		} else {
 			out.LeftOut += g.Count
 		}
 	}
+	for _, g := range began {
+		t.moment.Add(*g)
+	}
+}
+
+// compared adds a group to what a moment remembers.
+func (k *taker) compared(began map[string]*census.Group, g census.StackGroup) {
+	kind := census.Goroutine{Function: g.Function, Role: g.Role}
+	key := g.Function + " " + g.Role
+	if began[key] == nil {
+		began[key] = &census.Group{Of: census.OfGoroutine, Key: key, Name: kind.Name(), Site: g.Site, Idle: g.Idle}
+	}
+	began[key].Count += g.Count
 }
 
 // listBeside lists the goroutines while answers are given without it.

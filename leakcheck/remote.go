@@ -42,8 +42,8 @@ var leaseKinds = []Kind{HTTPResponse, SQLRows, SQLTx, SQLConn, SQLStmt, PgxConn,
 // until nothing new is left, for as long as Wait says. Each request has 5 s, and opens and closes a connection of its own.
 //
 // Without kinds these are the leases that the server tracks (httpcheck, dbcheck, http.DefaultTransport); with some of their kinds,
-// those. Goroutine, Socket and Process may be named as well. A lease is known by a number that is given once. Of the others only
-// their numbers by stack or peer are compared, and idle connections of net/http are left out. Only, Without and Ignore hold for
+// those. Goroutine, Socket and Process may be named as well. A lease is known by a number that is given once. Of goroutines only
+// the number by the function that they began with is compared, of sockets that by state and peer, and idle connections of net/http are left out. Only, Without and Ignore hold for
 // what is found on the server too.
 //
 // The server cannot know which test a request belongs to. What other users of it do meanwhile, tests that run beside this one
@@ -145,7 +145,7 @@ func (r *remote) begin(f Followed) (func() []Leak, error) {
 	case len(r.parts()) == 0:
 		return nil, errors.New("leakcheck.Remote: Only and Without leave nothing to look at on the server: name the kinds there too, as in leakcheck.Remote(url, leakcheck.Goroutine)")
 	}
-	a, err := r.read(time.Now().Add(remoteTimeout), url.Values{"fresh": {"1"}, "parts": {strings.Join(r.parts(), ",")}})
+	a, err := r.read(deadlineOf(f.T, time.Now(), remoteTimeout), url.Values{"fresh": {"1"}, "parts": {strings.Join(r.parts(), ",")}})
 	if err != nil {
 		return nil, err
 	}
@@ -240,7 +240,10 @@ func (r *remote) leaks(a *census.Answer) (leaks []Leak, ignored []string) {
 			}
 			l := Leak{
 				Kind: Kind(g.Kind), Code: g.Code, Summary: g.Summary, Count: n, Site: remoteFrame(g.Site), Hint: g.Hint,
-				State: joinNonEmpty(", ", g.State, "held for "+census.Age(age)), Holds: []string{"a lease of " + g.Pool},
+				State: joinNonEmpty(", ", g.State, "held for "+census.Age(age)),
+			}
+			if g.Pool != "" {
+				l.Holds = append(l.Holds, "a lease of "+g.Pool)
 			}
 			if g.Note != "" {
 				l.Holds = append(l.Holds, g.Note)

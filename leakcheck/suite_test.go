@@ -49,6 +49,10 @@ func (e *buildError) Error() string { return e.err.Error() + "\n" + e.out }
 var suiteDir string
 
 func TestMain(m *testing.M) {
+	if os.Getenv(serviceEnv) != "" {
+		serveShop()
+		return
+	}
 	code := m.Run()
 	for _, dir := range []string{suiteDir, shopDir} {
 		if dir != "" {

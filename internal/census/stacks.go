@@ -137,8 +137,8 @@ func describe(key uint64, pcs []uintptr, skip func(string) bool) *stack {
 		k.Function = "" // it is cut at its outer end
 	}
 	switch role {
-	case goroutine.RoleClientIdle, goroutine.RoleServerIdle:
-		k.idle = true
+	case goroutine.RoleClientIdle, goroutine.RoleClientWrite, goroutine.RoleServerIdle, goroutine.RoleServerRead:
+		k.idle = true // or a helper of a connection, whose other goroutine says whether that is idle
 	}
 	user := callsite.User(whole)
 	k.Site = Site(callsite.Pick(user))

@@ -8,12 +8,18 @@ import (
 	"time"
 )
 
+// NotBegun is the function of goroutines that were started and have not run yet.
+const NotBegun = "runtime.goexit"
+
 // Name is what a group of goroutines is called in a line.
 func (g Goroutine) Name() string {
 	fn := g.Function
-	if fn == "" {
+	switch fn {
+	case "":
 		fn = "a stack that is too deep to show where it begins"
-	} else {
+	case NotBegun:
+		fn = "about to begin"
+	default:
 		fn = short(fn)
 	}
 	if g.State != "" {
