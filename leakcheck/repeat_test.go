@@ -23,14 +23,14 @@ import (
 	"github.com/leakgate/leakgate/leakcheck"
 )
 
-// store is a pool of whose workers a test says how many are out.
-type store struct {
+// stock is a pool of whose workers a test says how many are out.
+type stock struct {
 	held []uint64
 	next uint64
 }
 
 // hold lets n workers be out: those that were taken last go first.
-func (s *store) hold(n int) {
+func (s *stock) hold(n int) {
 	for len(s.held) < n {
 		s.next++
 		s.held = append(s.held, s.next)
@@ -39,12 +39,12 @@ func (s *store) hold(n int) {
 }
 
 // renew gives the oldest worker back and takes another.
-func (s *store) renew() {
+func (s *stock) renew() {
 	s.next++
 	s.held = append(s.held[1:], s.next)
 }
 
-func (s *store) option() leakcheck.Option {
+func (s *stock) option() leakcheck.Option {
 	return leakcheck.Join(leakcheck.Wait(0), leakcheck.Instead(&probe{"worker",
 		func() ([]uint64, error) { return s.held, nil },
 		func(uint64) (leakcheck.Leak, bool) { return leakcheck.Leak{Summary: "worker was not returned"}, true },
@@ -79,7 +79,7 @@ func TestRepeatShapes(t *testing.T) {
 			"leakcheck: Repeat: undecided after 3 runs, more of them would tell: worker was not returned: 0 before, and after each run: 1 1 2  ▄▄█"},
 	} {
 		t.Run(c.shape, func(t *testing.T) {
-			s := &store{}
+			s := &stock{}
 			r := &recorder{name: "TestFake"}
 			runs := 0
 			leakcheck.Repeat(r, c.n, func() { s.hold(c.held(runs)); runs++ }, s.option())
@@ -111,7 +111,7 @@ func TestRepeatWarmUp(t *testing.T) {
 		{leakcheck.WarmUp(0), []int{1, 2, 3}, true},
 		{leakcheck.WarmUp(0), []int{2, 2, 2}, false},
 	} {
-		s := &store{}
+		s := &stock{}
 		r := &recorder{name: "TestFake"}
 		runs := 0
 		leakcheck.Repeat(r, 3, func() { s.hold(c.held[runs]); runs++ }, s.option(), c.opt)
@@ -122,7 +122,7 @@ func TestRepeatWarmUp(t *testing.T) {
 
 // TestRepeatTurnover: what takes the place of what was there before is no growth, however often it is new.
 func TestRepeatTurnover(t *testing.T) {
-	s := &store{}
+	s := &stock{}
 	s.hold(20)
 	r := &recorder{name: "TestFake"}
 	leakcheck.Repeat(r, 10, s.renew, s.option())
@@ -153,7 +153,7 @@ func forget(url string) { // a client that forgets to close
 // What differs from machine to machine, and from one Go version to the next.
 var (
 	limitOfFiles = regexp.MustCompile(`; \d+ more runs and the process has its \d+ descriptors open`)
-	closures     = regexp.MustCompile(`\.func\d[\d.]*`)
+	closureNames = regexp.MustCompile(`\.func\d[\d.]*`)
 )
 
 // TestRepeatNames: the entry stands at the line that took it, says what each run leaves, and when there is no more.
@@ -184,7 +184,7 @@ func TestRepeatNames(t *testing.T) {
 				assert.Regexp(t, limitOfFiles, r.errors())
 			}
 			text := limitOfFiles.ReplaceAllString(r.errors(), "")
-			golden(t, c.golden, closures.ReplaceAllString(text, ".func*"))
+			golden(t, c.golden, closureNames.ReplaceAllString(text, ".func*"))
 		})
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
@@ -279,7 +279,7 @@ func TestRepeatEnds(t *testing.T) {
 		{"ends", 2, func(*recorder) { panic(errEnd) }, "leakcheck: Repeat: not judged, because run 1 of 3 ended the test"},
 	} {
 		t.Run(c.why, func(t *testing.T) {
-			s := &store{}
+			s := &stock{}
 			r := &recorder{name: "TestFake"}
 			func() {
 				defer func() {
@@ -316,7 +316,7 @@ func TestRepeatEnds(t *testing.T) {
 		assert.Equal(t, []string{"leakcheck: Repeat: not run, because the test has failed before"}, r.logs)
 	})
 	t.Run("deadline", func(t *testing.T) {
-		s := &store{}
+		s := &stock{}
 		r := &recorder{name: "TestFake", deadline: time.Now().Add(-time.Second)}
 		leakcheck.Repeat(r, 1000, func() { s.hold(len(s.held) + 1) }, s.option())
 		assert.Len(t, s.held, 2)
@@ -383,7 +383,7 @@ func TestRepeatOptions(t *testing.T) {
 
 // TestRepeatTwoPools of one kind are counted apart.
 func TestRepeatTwoPools(t *testing.T) {
-	a, b := &store{}, &store{}
+	a, b := &stock{}, &stock{}
 	r := &recorder{name: "TestFake"}
 	runs := 0
 	leakcheck.Repeat(r, 10, func() {
