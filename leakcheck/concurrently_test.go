@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"regexp"
@@ -367,6 +368,69 @@ func TestConcurrentlyHTTP(t *testing.T) {
 	assert.Equal(t, int(most.Load()), p.Peak, "requests at once, as the server counts them")
 	assert.Equal(t, len(srv.Requests()), p.Leases, "requests, as the server counts them")
 	agree(t, load, p)
+}
+
+// TestConcurrentlyDialsInVain: under load a transport dials for requests that another connection serves in the end. What it keeps of
+// that is its own affair.
+func TestConcurrentlyDialsInVain(t *testing.T) {
+	const others = 4
+	srv := mockserver.New(t)
+	srv.On("GET", "/").Reply(mockserver.Text(200, "done"))
+	var dials atomic.Int64
+	dialled, gate := make(chan bool, others), make(chan bool)
+	tr := &http.Transport{MaxIdleConnsPerHost: 10, DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+		var d net.Dialer
+		c, err := d.DialContext(ctx, network, address)
+		if dials.Add(1) > 1 {
+			dialled <- true
+			<-gate
+		}
+		return c, err
+	}}
+	t.Cleanup(tr.CloseIdleConnections)
+	client := &http.Client{Transport: httpcheck.Wrap(tr)}
+	get := func(ctx context.Context) (*http.Response, error) {
+		req, err := http.NewRequestWithContext(ctx, "GET", srv.URL, nil)
+		if err != nil {
+			return nil, err
+		}
+		return client.Do(req)
+	}
+	read := func(resp *http.Response, err error) error {
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		_, err = io.Copy(io.Discard, resp.Body)
+		return err
+	}
+	rec := &recorder{name: "TestFake", deadline: time.Now().Add(time.Minute)}
+	load := leakcheck.Concurrently(rec, 1, func(ctx context.Context) error {
+		resp, err := get(ctx)
+		if err != nil {
+			return err
+		}
+		done := make(chan error, others)
+		for range others {
+			go func() { done <- read(get(ctx)) }()
+		}
+		for range others {
+			<-dialled
+		}
+		errs := []error{read(resp, nil)} // from here on its connection serves them all
+		for range others {
+			errs = append(errs, <-done)
+		}
+		close(gate)
+		for i := 0; len(srv.Conns()) < 1+others || i < 20; i++ { // until they are in the pool
+			time.Sleep(time.Millisecond)
+		}
+		return errors.Join(errs...)
+	})
+	require.NoError(t, load.Err())
+	assert.Empty(t, rec.errs)
+	require.Len(t, load.Pools, 1)
+	assert.Equal(t, []int{1 + others, 1}, []int{load.Pools[0].Leases, load.Pools[0].Peak})
 }
 
 // TestConcurrentlyPanics: a panic ends the load and fails the test with its stack.

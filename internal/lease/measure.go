@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/leakgate/leakgate/internal/callstack"
@@ -54,6 +55,7 @@ type gauge struct {
 	since   Moment // of full
 	fullFor time.Duration
 	outs    map[*Ask]bool
+	lines   map[Line]*Ask // who has the connection; of those that are known
 	moment  *Exhaustion
 }
 
@@ -204,7 +206,7 @@ func (m *Measure) at(k place, size int, now Moment) *gauge {
 			g.size = n
 		}
 		if k.pool.asks {
-			g.outs = make(map[*Ask]bool)
+			g.outs, g.lines = make(map[*Ask]bool), make(map[Line]*Ask)
 		}
 		m.by[k] = g
 		m.list = append(m.list, g)
@@ -355,6 +357,9 @@ func (t *Table) measureBack(p *Pool, l *Lease) {
 	}
 }
 
+// Line is a connection that one at a time has, as its two ends name it. The zero Line is one that is not known.
+type Line [2]netip.AddrPort
+
 // Ask is somebody who asks a pool for a connection. Its methods do nothing for a nil one.
 type Ask struct {
 	pool  *Pool
@@ -363,6 +368,7 @@ type Ask struct {
 	since Moment
 	taken Moment
 	state askState
+	line  Line
 	parts []part
 }
 
@@ -423,8 +429,9 @@ func (a *Ask) Answered() {
 	a.answer(Now())
 }
 
-// Got says that who asked has a connection, which is out from now on. Once is enough.
-func (a *Ask) Got() {
+// Got says that who asked has a connection, which is out from now on. Once is enough. Whoever had the same line before has it no more: a
+// pool may hand a connection on before it tells that it is back.
+func (a *Ask) Got(on Line) {
 	if a == nil {
 		return
 	}
@@ -434,12 +441,22 @@ func (a *Ask) Got() {
 		return
 	}
 	a.taken = Now()
+	if on != (Line{}) {
+		for _, p := range a.parts {
+			if before := p.g.lines[on]; before != nil {
+				before.end(a.taken)
+			}
+		}
+	}
 	a.answer(a.taken)
-	a.state = isOut
+	a.state, a.line = isOut, on
 	for _, p := range a.parts {
 		if !p.m.over {
 			p.g.out++
 			p.g.outs[a] = true
+			if on != (Line{}) {
+				p.g.lines[on] = a
+			}
 			p.g.begins(p.m, a.taken, p.m.owns(a.test))
 		}
 	}
@@ -485,6 +502,9 @@ func (a *Ask) end(now Moment) {
 			if !p.m.over && p.g.outs[a] {
 				p.g.out--
 				delete(p.g.outs, a)
+				if p.g.lines[a.line] == a {
+					delete(p.g.lines, a.line)
+				}
 				p.g.ends(p.m, now, a.taken, a.stack, p.m.owns(a.test))
 			}
 		}

@@ -1,6 +1,7 @@
 package lease
 
 import (
+	"net/netip"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -116,12 +117,12 @@ func TestAsk(t *testing.T) {
 	ask := func(host string) *Ask { return p.Ask(id, host, 0) }
 
 	first, second := ask("a:80"), ask("a:80")
-	first.Got()
-	first.Got()
+	first.Got(Line{})
+	first.Got(Line{})
 	elsewhere := ask("b:80")
-	elsewhere.Got()
+	elsewhere.Got(Line{})
 	assert.Nil(t, m.by[place{p, "a:80"}].moment, "the other host has connections of its own")
-	second.Got()
+	second.Got(Line{})
 	assert.Nil(t, m.by[place{p, "a:80"}].moment, "all are out, and nobody waits")
 	third, fourth := ask("a:80"), ask("a:80")
 	moment := m.by[place{p, "a:80"}].moment
@@ -132,7 +133,7 @@ func TestAsk(t *testing.T) {
 	first.Lend(&h.Lease)
 	p.Take(&h.Lease, h, 0)
 	h.Release(false)
-	third.Got()
+	third.Got(Line{})
 	for _, a := range []*Ask{second, third, elsewhere, first} {
 		a.End()
 		a.End()
@@ -148,10 +149,30 @@ func TestAsk(t *testing.T) {
 	}
 
 	var none *Ask
-	none.Got()
+	none.Got(Line{})
 	none.Answered()
 	none.End()
 	none.Lend(nil)
+}
+
+// TestAskHandedOn: a connection that is handed on before it is told that it is back is never out twice.
+func TestAskHandedOn(t *testing.T) {
+	var table Table
+	id := watched(t, &table)
+	p := table.NewPool("conn", "pool", func() int { return 1 })
+	p.CountsByAsk()
+	m := table.Measure(id, nil)
+	on := Line{netip.MustParseAddrPort("127.0.0.1:1"), netip.MustParseAddrPort("127.0.0.1:2")}
+	a, b := p.Ask(id, "", 0), p.Ask(id, "", 0)
+	a.Got(on)
+	b.Got(on)
+	a.End()
+	assert.Equal(t, 1, m.by[place{p, ""}].out)
+	b.End()
+	m.End()
+	r := m.Measured()[0]
+	assert.Equal(t, []int{2, 1, 0, 1}, []int{r.Leases, r.Peak, r.Out, r.Waits})
+	assert.Equal(t, r.Held, r.Area)
 }
 
 // TestAskThenTake: where the pool tells who waits, and lends by Take (pgxpool).

@@ -4,8 +4,10 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
@@ -140,13 +142,15 @@ func (r *response) early() bool {
 
 // gotConn runs on the goroutine that sends the request, before it is sent; more than once when net/http tries again.
 func (r *response) gotConn(info httptrace.GotConnInfo) {
-	r.ask.Got()
 	if !info.Reused {
 		r.tracker.pool.Dialed(r.owner)
 	}
 	c := conns.got(info.Conn, info.Reused, r.tracker.pool.ID())
 	if r.address != "" && c.remote.IsValid() {
 		outbound.Conns.Tell(outbound.Conn{Address: r.address, Remote: c.remote})
+	}
+	if r.ask != nil {
+		r.ask.Got(lineOf(info.Conn, c))
 	}
 	r.mu.Lock()
 	r.conn, r.reused = c, info.Reused
@@ -156,6 +160,18 @@ func (r *response) gotConn(info httptrace.GotConnInfo) {
 		r.end.Store(open)
 	}
 	r.mu.Unlock()
+}
+
+// lineOf names a connection of HTTP/1. One of HTTP/2 is shared, and is no line. Without TLS, where HTTP/2 has to be asked for, it
+// cannot be told.
+func lineOf(nc net.Conn, c connOf) lease.Line {
+	if s, ok := nc.(interface{ ConnectionState() tls.ConnectionState }); ok && s.ConnectionState().NegotiatedProtocol == "h2" {
+		return lease.Line{}
+	}
+	if !c.local.IsValid() || !c.remote.IsValid() {
+		return lease.Line{}
+	}
+	return lease.Line{c.local, c.remote}
 }
 
 // gotReused says whether the request was answered, or failed, on a connection that had served another before.

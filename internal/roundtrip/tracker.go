@@ -88,7 +88,7 @@ func (k *Tracker) Do(req *http.Request, next http.RoundTripper, skip int) (*http
 		r.ask.End()
 		return resp, err
 	}
-	r.ask.Got() // a RoundTripper that is no http.Transport did not say so
+	r.ask.Got(lease.Line{}) // a RoundTripper that is no http.Transport did not say so
 	r.ask.Lend(&r.Lease)
 	r.status, r.proto, r.length = resp.StatusCode, resp.Proto, resp.ContentLength
 	r.server = resp.Header.Get("Server")
