@@ -463,3 +463,22 @@ func BenchmarkDialUnwatched(b *testing.B) {
 		_, _ = dial(context.Background(), "tcp", "a:1")
 	}
 }
+
+// TestMainAllowsRemotes: what Main allows, each Verify does, beside what it allows itself; and Main reports the tests that do
+// not call it.
+func TestMainAllowsRemotes(t *testing.T) {
+	out, passed := run(t, "remotes", "-test.run=TestRemotes")
+	assert.False(t, passed)
+	assert.Contains(t, out, "leakcheck: 1 leak: dial of broker.internal:5672 (refused) at suite_test.go:")
+	assert.Contains(t, out, "allowed: cache.internal:6379, db.internal:5432\n")
+	assert.Contains(t, out, "leakcheck: beside the tests that failed: dial of metrics.internal:8125 (refused) at suite_test.go:")
+	assert.Equal(t, 1, strings.Count(out, "    see "), out)
+
+	out, passed = run(t, "remotes", "-test.run=TestRemotesUnverified")
+	assert.False(t, passed)
+	assert.Contains(t, out, "leakcheck: 1 leak: dial of metrics.internal:8125 (refused) at suite_test.go:")
+	assert.Contains(t, out, "LK605 socket by TestRemotesUnverified\n")
+
+	out, passed = run(t, "main", "-test.run=TestRemotesUnverified")
+	assert.True(t, passed, "without it nothing is judged: %s", out)
+}

@@ -121,6 +121,10 @@ func (w *watch) mainText(o outcome) string {
 // afterFailure says in one line what is held when tests have failed: a failed test often skips its clean-up.
 func (w *watch) afterFailure() {
 	defer w.releaseCollector()
+	// What was dialled does not depend on how a test ended, as what is held does.
+	for _, l := range report.Finish(append(w.endRemotes(), w.takeLoose()...)) {
+		fmt.Fprintf(os.Stderr, "leakcheck: beside the tests that failed: %s\n", l.Summary)
+	}
 	s := w.look()
 	if len(s.leaks) == 0 {
 		return

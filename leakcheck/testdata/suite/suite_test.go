@@ -3,6 +3,7 @@
 package suite
 
 import (
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -27,6 +28,9 @@ func TestMain(m *testing.M) {
 		os.Exit(leakcheck.Main(m, leakcheck.Ignore("on purpose", leakcheck.Func("suite.blocked"))))
 	case "warn":
 		os.Exit(leakcheck.Main(m, leakcheck.WarnHeld(time.Millisecond)))
+
+	case "remotes":
+		os.Exit(leakcheck.Main(m, leakcheck.AllowRemotes("db.internal:5432")))
 	case "wrong":
 		os.Exit(leakcheck.Main(m, leakcheck.Wait(-1)))
 	case "exit":
@@ -460,3 +464,20 @@ func TestHoldsVerified(t *testing.T) {
 }
 
 func TestHoldsUnverified(t *testing.T) { holdsUntilTold(t) }
+
+// dials dials nothing, and says so.
+func dials(address string) {
+	_, _ = leakcheck.WrapDial(func(string, string) (net.Conn, error) { return nil, errors.New("refused") })("tcp", address)
+}
+
+func TestRemotesVerified(t *testing.T) {
+	t.Cleanup(leakcheck.Verify(t, leakcheck.AllowRemotes("cache.internal:6379")))
+	dials("db.internal:5432")
+	dials("cache.internal:6379")
+	dials("broker.internal:5672")
+}
+
+func TestRemotesUnverified(t *testing.T) {
+	dials("db.internal:5432")
+	dials("metrics.internal:8125")
+}
