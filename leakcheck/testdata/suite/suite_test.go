@@ -28,7 +28,6 @@ func TestMain(m *testing.M) {
 		os.Exit(leakcheck.Main(m, leakcheck.Ignore("on purpose", leakcheck.Func("suite.blocked"))))
 	case "warn":
 		os.Exit(leakcheck.Main(m, leakcheck.WarnHeld(time.Millisecond)))
-
 	case "remotes":
 		os.Exit(leakcheck.Main(m, leakcheck.AllowRemotes("db.internal:5432")))
 	case "wrong":
