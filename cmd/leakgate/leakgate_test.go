@@ -338,7 +338,7 @@ func TestDemoCouldNotRun(t *testing.T) {
 		})
 		assert.Equal(t, exitCouldNot, code)
 		assert.Empty(t, out)
-		assert.Contains(t, errs, "could not run: go test did not run TestForbiddenPage, TestForbiddenPageFixed, TestForbiddenEmpty (")
+		assert.Contains(t, errs, "could not run: go test did not run TestForbiddenPage, TestForbiddenPageFixed, TestForbiddenEmpty, TestCloseWaits, TestThreeQuarters, TestLoadOfEmptyReplies, TestLoadWithPages (")
 		assert.Contains(t, errs, "cannot use true")
 		assert.Contains(t, errs, "what to do: ")
 	})
@@ -347,7 +347,7 @@ func TestDemoCouldNotRun(t *testing.T) {
 			"leasedconn/client.go": func(s string) string { return strings.Replace(s, "\tswitch", "\tpanic(1)\n\tswitch", 1) },
 		})
 		assert.Equal(t, exitCouldNot, code)
-		assert.Contains(t, errs, "go test did not run TestForbiddenPageFixed, TestForbiddenEmpty (")
+		assert.Contains(t, errs, "go test did not run TestForbiddenPageFixed, TestForbiddenEmpty, TestCloseWaits, TestThreeQuarters, TestLoadOfEmptyReplies, TestLoadWithPages (")
 	})
 }
 
