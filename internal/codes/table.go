@@ -324,7 +324,12 @@ var table = []Code{
 		Full:  "The instances of a service together may open more connections than the server takes: instances × the pool's size is above max_connections without the slots that are reserved. Found by dbcheck.Capacity. Each instance is well by itself; the one that comes up last, or the administrator, is refused.",
 		Markdown: "The instances of a service together may open more connections than the server takes: instances × the pool's size is above\n" +
 			"`max_connections` without the slots that are reserved. Found by `dbcheck.Capacity`. Each instance is well by itself; the one that comes up\n" +
-			"last, or the administrator, is refused.",
+			"last, or the administrator, is refused.\n" +
+			"\n" +
+			"It is a sum, so that nothing need be exhausted to find it. The entry says which pool, or how many instances, would fit. Instances that overlap\n" +
+			"while a release rolls out count (`Surge`), and so does what others on the server have (`Others`). A pool without a limit, which is\n" +
+			"`database/sql`'s default, always fails: `db.SetMaxOpenConns(n)`. Where not even one connection each would fit, a pooler such as PgBouncer belongs\n" +
+			"between them.",
 		Packages: []string{"dbcheck"},
 		Tags:     []string{"budget", "database", "connection"},
 	},
