@@ -68,7 +68,7 @@ func TestTools(t *testing.T) {
 		}, []string{
 			"leakcheck: 7 leaks: sql.Rows from db.QueryContext at " + query + " was never closed: 1 more after each of 7 runs (×7)\n",
 			"LK601 sql-rows ×7\n", "taken at    " + query + "  exhaustion.(*Catalog).InStock\n",
-			"13 more runs and the 20 connections of the sql.DB opened at " + open + " are all out\n",
+			"12 more runs and the 20 connections of the sql.DB opened at " + open + " are all out\n",
 			"defer rows.Close()",
 		}},
 		{"Sample", func(rec *record.T, _ *sql.DB, customer func()) {
