@@ -50,11 +50,11 @@ func (s *Snapshot) Leaks() []Leak {
 // result looks and waits, for a watch that ends when its caller says so.
 func (w *watch) result() outcome {
 	defer w.releaseCollector()
-	s := w.look()
+	s := w.lookSure()
 	if len(s.leaks) == 0 && len(w.meters) == 0 {
 		return outcome{sight: s, looks: 1}
 	}
-	o := w.settle(s, w.look)
+	o := w.settle(s, w.lookSure)
 	if len(o.leaks) > 0 {
 		w.prove(&o)
 	}

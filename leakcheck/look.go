@@ -3,8 +3,10 @@ package leakcheck
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/leakgate/leakgate/internal/callsite"
 	"github.com/leakgate/leakgate/internal/dbpool"
@@ -69,6 +71,28 @@ func (w *watch) look() sight {
 	}
 	s.input = w.input(s.fresh, leases, kids, gs)
 	w.explain(&s, probed)
+	return s
+}
+
+// lookSure is look; where that had to guess, it may be several.
+func (w *watch) lookSure() sight { return w.sure(w.look) }
+
+// sure looks again as long as a look took a connection for that of a goroutine which may be about to end: a server's that has
+// just closed its own, or one of a scenario beside this one. For 63 ms at most, and not where one look was asked for.
+func (w *watch) sure(look func() sight) sight {
+	s := look()
+	if !s.guessed || w.cfg.wait == 0 && w.scenario == nil {
+		return s
+	}
+	bubble := goroutines.me().Bubble != 0
+	for pause := time.Millisecond; s.guessed && pause < 64*time.Millisecond; pause *= 2 {
+		if bubble {
+			runtime.Gosched() // a sleep might never end
+		} else {
+			time.Sleep(pause)
+		}
+		s = look()
+	}
 	return s
 }
 

@@ -38,17 +38,6 @@ func (w *watch) stable(leaks []report.Leak) time.Duration {
 	return minStable
 }
 
-// lookSure is look; of a scenario beside others it may be several. Connections of scenarios that have just ended may still
-// be about to close: what they were taken for is looked at again.
-func (w *watch) lookSure() sight {
-	s := w.look()
-	for pause := time.Millisecond; w.scenario != nil && s.guessed && !w.exclusive() && pause < 64*time.Millisecond; pause *= 2 {
-		time.Sleep(pause)
-		s = w.look()
-	}
-	return s
-}
-
 // holding remembers the responses that a scenario held for a while when its call was over. A timeout of the client may
 // free them while the check waits, and hide that nobody closed them.
 type holding struct {

@@ -251,7 +251,8 @@ func (w *watch) flushPending() {
 	if last := registry.leave(w); !last || !registry.hasPending() && !policies.hasLoose() {
 		return
 	}
-	o := w.settle(w.lookPending(), w.lookPending)
+	look := func() sight { return w.sure(w.lookPending) }
+	o := w.settle(look(), look)
 	registry.forgetPending()
 	o.leaks = report.Finish(append(o.leaks, w.takeLoose()...))
 	for _, l := range o.leaks {

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
+	"github.com/leakgate/leakgate/internal/goroutine"
 	"github.com/leakgate/leakgate/internal/report"
 )
 
@@ -130,6 +131,12 @@ func (f *folder) takeAny(b Blame, match func(*conn) bool) *conn {
 		f.out.Guessed = f.out.Guessed || second.a.Blame.Sure && !second.a.Blame.Other && b.Other
 	}
 	return second
+}
+
+// guessed notes that a connection was taken for a goroutine's, of which it is not known that it is. One that is not blocked may
+// have closed its own a moment before.
+func (f *folder) guessed(g *Goroutine, c *conn) {
+	f.out.Guessed = f.out.Guessed || c != nil && !c.a.Blame.Other && !goroutine.Blocked(g.State)
 }
 
 // differ says that two resources are known to be of two tests.

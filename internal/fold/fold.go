@@ -88,8 +88,8 @@ type Output struct {
 	// Pooled are idle connections of HTTP clients, by test and server, when they were asked for; Count is the least number of
 	// transports that they can be of. More than one transport keeps is not in Leaks then.
 	Pooled []report.Leak
-	// Guessed says that a connection which is known to be the test's own was taken for one that somebody else's goroutine
-	// serves: it may be about to end, and another look may tell.
+	// Guessed says that a connection was taken for that of a goroutine which may be about to end: one that is not blocked, or
+	// somebody else's, where the connection is known to be the test's own. Another look may tell.
 	Guessed bool
 }
 

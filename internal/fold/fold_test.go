@@ -254,6 +254,10 @@ func TestTakeAnySure(t *testing.T) {
 	other := Blame{Test: "TestA/y", Other: true, Sure: true}
 	guess := Blame{Test: "TestA/z", Other: true}
 	raw := func() Socket { return tcp(40, 80, "ESTABLISHED", mine) }
+	moving := func(g Goroutine) Goroutine {
+		g.State = "runnable"
+		return g
+	}
 	for _, c := range []struct {
 		name    string
 		in      Input
@@ -264,6 +268,11 @@ func TestTakeAnySure(t *testing.T) {
 		{"perhaps another's", Input{Sockets: []Socket{raw()}, Goroutines: []Goroutine{loop(1, goroutine.RoleClientIdle, "0x1", guess)}}, 0, true},
 		{"another's socket first", Input{Sockets: []Socket{raw(), tcp(41, 81, "ESTABLISHED", other)}, Goroutines: []Goroutine{loop(1, goroutine.RoleClientIdle, "0x1", guess)}}, 1, false},
 		{"its own", Input{Sockets: []Socket{raw()}, Goroutines: []Goroutine{loop(1, goroutine.RoleClientIdle, "0x1", mine)}}, 0, false},
+		{"a server's", Input{Sockets: []Socket{raw()}, Goroutines: []Goroutine{loop(1, goroutine.RoleServerIdle, "", mine)}}, 0, false},
+		{"a server's that may be about to end", Input{Sockets: []Socket{raw()}, Goroutines: []Goroutine{moving(loop(1, goroutine.RoleServerIdle, "", mine))}}, 0, true},
+		{"a client's that may be about to end", Input{Sockets: []Socket{raw()}, Goroutines: []Goroutine{moving(loop(1, goroutine.RoleClientIdle, "0x1", mine))}}, 0, true},
+		{"of HTTP/2 too", Input{Sockets: []Socket{raw()}, Goroutines: []Goroutine{moving(loop(1, goroutine.RoleH2ClientConn, "", mine))}}, 0, true},
+		{"no socket to take", Input{Goroutines: []Goroutine{moving(loop(1, goroutine.RoleServerIdle, "", mine))}}, 0, false},
 	} {
 		out := Fold(c.in)
 		assert.Len(t, out.Leaks, c.leaks, c.name)

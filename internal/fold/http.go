@@ -249,7 +249,9 @@ func (f *folder) streams() {
 	f.each(goroutine.RoleH2ClientConn, func(g *Goroutine) {
 		g.taken = true
 		f.out.Idle++
-		if c := f.takeHTTP(g.Blame); f.in.Pooled && c != nil && isTCP(c) && !g.Blame.Other {
+		c := f.takeHTTP(g.Blame)
+		f.guessed(g, c)
+		if f.in.Pooled && c != nil && isTCP(c) && !g.Blame.Other {
 			f.pooled(g.Blame, 1, append(c.holds(), "a goroutine of net/http"), append([]report.Key{goroutineKey(g)}, c.keys()...), f.peer(c).String())
 		}
 	})
@@ -392,7 +394,11 @@ func (f *folder) idle() {
 	f.each(goroutine.RoleClientIdle, func(g *Goroutine) {
 		keys := f.takePair(g)
 		f.out.Idle++
-		c := f.connOf(g)
+		c, known := f.known[g.ID]
+		if !known {
+			c = f.takeHTTP(g.Blame)
+			f.guessed(g, c)
+		}
 		if c == nil || g.Blame.Other {
 			return
 		}
@@ -491,7 +497,7 @@ func (f *folder) serverConns() {
 	f.each(goroutine.RoleServerIdle, func(g *Goroutine) {
 		g.taken = true
 		// Where both ends are here, whoever holds the client's end has to close it.
-		f.takeAny(g.Blame, func(c *conn) bool { return isTCP(c) && c.b == nil })
+		f.guessed(g, f.takeAny(g.Blame, func(c *conn) bool { return isTCP(c) && c.b == nil }))
 	})
 	f.each(goroutine.RoleH2Server, func(g *Goroutine) {
 		g.taken = true
