@@ -58,7 +58,7 @@
 //   - The goroutines of the testing package, of -cpuprofile, -trace, fuzzing and signal.Notify.
 //   - A body that was read to EOF and not closed: net/http has its connection back. It is logged, because the next caller may
 //     stop reading earlier. httpcheck.Verify fails a test for it.
-//   - Memory, files (they are listed nowhere but in /proc), timers without a goroutine, and statements of a sql.DB
+//   - Memory (Sample records the heap), files (they are listed nowhere but in /proc), timers without a goroutine, and statements of a sql.DB
 //     that is not tracked.
 //
 // # Whose it is
@@ -102,6 +102,69 @@
 // Where t has them, t.Attr says leakgate.leaks (a number), leakgate.known and leakgate.fingerprint of a test that leaked,
 // which go test -json and JUnit files show; and with go test -artifacts the leaks are in leaks.json of t.ArtifactDir, which
 // is a fragment.
+//
+// # Growth
+//
+// Repeat runs a scenario once to warm up and then n times, and fails the test for what grows with every run (LK601). One run
+// may leave something: a cache, a pool that fills, a worker that is started once. What each run leaves more of has no end.
+//
+//	leakcheck.Repeat(t, 10, func() {
+//		require.NoError(t, sync.Run(t.Context(), "7"))
+//	})
+//
+// After each run what is new is counted by kind and call site, with the options of Verify; idle connections of HTTP clients
+// and sockets of database pools count as well, since a new transport in each call is a leak although each connection is
+// idle. The entry is at the line that Verify names, with the counts after each run, and in how many runs the pool or the
+// process has no more. 3 runs find what each of three leaves; 10 tell that from a cache that fills for five and find a leak
+// in every second or third; one in ten takes 30. What fn gives to t.Cleanup ends with the test, and so grows with
+// every run: end it by defer.
+//
+// # Under load
+//
+// Concurrently lets many clients call a function at once and says what that did to each tracked pool: how many connections
+// were out at once, who waited and for how long, how long each was held, and by Little's law how many the load needs. A pool that
+// had all of its connections out while somebody waited for one fails the test (LK603), also when it recovered; the entry
+// says who held what at that moment, by line.
+//
+//	load := leakcheck.Concurrently(t, 100, func(ctx context.Context) error {
+//		return checkout.Pay(ctx, newOrder())
+//	}, leakcheck.For(2*time.Second), leakcheck.MayBeFull(0.25))
+//	require.NoError(t, load.Err())
+//	t.Log(load)
+//
+// All clients begin at once. Where there are more of them than connections, that moment alone may exhaust the pool of code that is
+// well: MayBeFull(0.25) lets a pool be exhausted for a quarter of the load's time.
+//
+// # While it runs
+//
+// Sample records what the process holds over time: goroutines, sockets by state, leases of tracked pools, file descriptors
+// (on Linux) and the heap in use. With a ceiling, as in Sample(t, 10*time.Millisecond, AtMost(CloseWait, 5)), the test
+// fails as soon as a sample is above it (LK602), and says what is held at that moment and which line took it. It counts
+// all of the process, so beside parallel tests what they hold too, and what comes and goes between two samples is not seen:
+// HighWater counts every lease.
+//
+// WarnHeld(2*time.Second) logs a lease that is held for longer while it is still held (LK604): the line that took it, the
+// pool, what it is doing; and "was returned after 4.2s" when it is given back. It fails no test. Without -v the lines are on
+// standard error too, because a test that hangs until -timeout never shows its own log. Given to Main it holds for all tests.
+//
+// # Where it may connect to
+//
+// AllowRemotes fails a test that connects, or tries to connect, to an address that it does not name (LK605): a service that
+// is gone and is still dialled at start-up, a metrics endpoint of production. It sees requests of tracked transports, dials
+// made with DialContext or a function that WrapDial gave (failed ones too), and sockets. A dial and its socket are one
+// entry. A socket has no line, because the kernel does not say who opened it.
+//
+// FailFast runs a start-up against a dependency that is dead (mockserver.Refuse, DropSYN, BlackHole): it has to return an
+// error in time (LK606, LK607), and leave nothing behind. Where it hangs is in the report.
+//
+// # A running service
+//
+// Handler answers at an admin path with what the process holds: leases by pool and line with their ages, goroutines by
+// stack, sockets by state and peer. It is for loopback clients unless AnyClient is given, shows no secrets, and does
+// nothing between requests. Publish gives the counts to package expvar. What is tracked is what httpcheck.Instrument,
+// httpcheck.Wrap, dbcheck.Open and dbcheck.Wrap were given, and http.DefaultTransport. Remote lets a test judge a
+// service by its Handler: what the service leased while the test ran and still holds fails the test with the service's
+// lines. What other users of the service do meanwhile counts too.
 //
 // # Limits
 //

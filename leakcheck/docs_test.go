@@ -60,6 +60,29 @@ func TestReadmeCodeCompiles(t *testing.T) {
 	}
 }
 
+// TestSymptoms: the table of symptoms names tools, codes and pages that are there, and every budget and limit has its row.
+func TestSymptoms(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "symptoms.md"))
+	require.NoError(t, err)
+	codes, err := os.ReadFile(filepath.Join("..", "docs", "codes.md"))
+	require.NoError(t, err)
+	code := sources(t, func(name string) bool { return !strings.HasSuffix(name, "_test.go") })
+	tools := regexp.MustCompile("(?:leakcheck|dbcheck|httpcheck|mockserver)\\.([A-Z][A-Za-z]*)").FindAllStringSubmatch(string(page), -1)
+	require.NotEmpty(t, tools)
+	for _, m := range tools {
+		assert.Regexp(t, `(?m)^(func|type|const)? *(\([^)]*\) )?`+m[1]+`\b`, code, m[0])
+	}
+	for _, c := range regexp.MustCompile(`LK\d+`).FindAllString(string(page), -1) {
+		assert.Contains(t, string(codes), "\n## "+c+"\n")
+	}
+	for _, m := range regexp.MustCompile(`\]\(([^)#]*)\)`).FindAllStringSubmatch(string(page), -1) {
+		assert.FileExists(t, filepath.Join("..", "docs", m[1]))
+	}
+	for _, c := range []string{"LK211", "LK213", "LK214", "LK215", "LK216", "LK217", "LK601", "LK602", "LK603", "LK604", "LK605", "LK606", "LK607"} {
+		assert.Contains(t, string(page), c)
+	}
+}
+
 // unindent takes leading white space off each line.
 func unindent(text string) string {
 	lines := strings.Split(text, "\n")
