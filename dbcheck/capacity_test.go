@@ -189,4 +189,15 @@ func TestOtherSessions(t *testing.T) {
 	})
 	_, err = dbcheck.OtherSessions(ctx, f.pool(t))
 	assert.EqualError(t, err, "dbcheck.OtherSessions: no list of sessions from the server, which says it is "+pg15+": gone")
+
+	maria := &censusFake{version: maria10, max: 151, sessions: []censusRow{{id: 1, user: "app"}, {id: 2, user: "app"}}}
+	maria.breakWith(func(_ context.Context, q string) error {
+		if strings.Contains(q, "processlist") {
+			maria.set() // a user without PROCESS is shown its own alone
+		}
+		return nil
+	})
+	n, err = dbcheck.OtherSessions(ctx, maria.pool(t))
+	require.NoError(t, err)
+	assert.Equal(t, 2, n, "the server counts them")
 }
