@@ -3,6 +3,7 @@ package dbcheck
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"runtime"
@@ -111,7 +112,7 @@ func (c Capacity) wrong() string {
 // instance, no server, anything negative).
 func (c Capacity) Err() error {
 	if w := c.wrong(); w != "" {
-		return fmt.Errorf("%s", w)
+		return errors.New(w)
 	}
 	if e := c.judge(); e.Need > e.Room || c.PoolMax == 0 {
 		return e
