@@ -160,7 +160,7 @@ func TestCeiling(t *testing.T) {
 			}
 			require.Len(t, rec.Errors(), 1)
 			report := rec.Errors()[0]
-			assert.Contains(t, report, "leakcheck: 1 leak: 6 sockets in CLOSE_WAIT, and AtMost allows 5\n")
+			assert.Regexp(t, `^leakcheck: 1 leak: \d+ sockets in CLOSE_WAIT, and AtMost allows 5\n`, report) // one of an earlier test may be among them
 			assert.Contains(t, report, "LK602 socket\n")
 			assert.Contains(t, report, fmt.Sprintf("client.go:%d  leasedconn.(*Client).IsSessionActive\n", lineOf(t, "client.go", "http.DefaultClient.Do")))
 		})

@@ -49,6 +49,7 @@ var varies = []struct {
 	{regexp.MustCompile(`\b\d+(\.\d+)? (times|waited|a second|connections on average)`), "N $2"},
 	{regexp.MustCompile(`at most \d+(\.\d+)?`), "at most N"},
 	{regexp.MustCompile(`\(\d+%\)`), "(N%)"},
+	{regexp.MustCompile(`\d+ sockets in`), "N sockets in"},
 }
 
 // ReadmeShows fails t when README.md shows something that was not printed. It shows a run by a line "    --- FAIL: TestName",
