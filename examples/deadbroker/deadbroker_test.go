@@ -135,7 +135,7 @@ func TestIncident(t *testing.T) {
 		"TestStartUpDialsOnlyWhatIsNamed": "FAIL",
 		"TestBrokerIsGone":                "FAIL",
 		"TestBrokerHangs":                 "FAIL",
-		"TestStartFixed":                       "PASS",
+		"TestStartFixed":                  "PASS",
 		"TestWithoutBroker":               "PASS",
 	})
 	assert.GreaterOrEqual(t, record.ReadmeShows(t, printed), 20, "lines of README.md that are compared")
