@@ -38,8 +38,8 @@ const (
 // may be given, and ?parts=leases,goroutines,sockets,databases,children,probes lists only some of it.
 //
 // Only clients on the same machine are answered: the peer's address must be a loopback address or a unix socket, the Host header
-// must name one too, so that a page in a browser cannot get at it by a name of its own, and no proxy may have passed the request
-// on. Others get status 403. AnyClient lifts that. Names of secrets, values of queries, passwords in addresses and literals of
+// must name one too, so that a page in a browser cannot get at it by a name of its own, and no header may say that a proxy passed the
+// request on. A proxy on the same machine that adds no such header cannot be told from a client there: do not let one lead to it. Others get status 403. AnyClient lifts that. Names of secrets, values of queries, passwords in addresses and literals of
 // statements are masked; the environment and the command line are not shown. Lines of source are shown where the process can
 // read them.
 //
@@ -149,6 +149,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.Moment, a.Age = name, max(time.Since(t.began), 0)
 	if before != nil {
 		a.Since = census.Compare(q.since, before, t.moment, t.fresh)
+		a.Leases = t.withFresh(a.Since)
 	}
 	if q.json {
 		head.Set("Content-Type", "application/json")

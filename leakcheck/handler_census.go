@@ -84,6 +84,29 @@ type taken struct {
 	moment *census.Moment
 	fresh  func(key string, after uint64) int
 	began  time.Time
+	more   []census.Lease // that the answer leaves out
+}
+
+// withFresh gives the leases of the answer, and those that are new since a moment though the answer has no room for them: what
+// is new is listed behind what is old.
+func (t *taken) withFresh(d *census.Diff) *census.Leases {
+	if t.answer.Leases == nil || len(t.more) == 0 {
+		return t.answer.Leases
+	}
+	fresh := make(map[string]bool)
+	for _, c := range d.Changes {
+		if c.Of == census.OfLease && c.Fresh > 0 {
+			fresh[c.Key] = true
+		}
+	}
+	all := *t.answer.Leases // the census may be given again
+	all.Groups = slices.Clone(all.Groups)
+	for _, g := range t.more {
+		if fresh[g.Key] {
+			all.Groups, all.LeftOut = append(all.Groups, g), all.LeftOut-g.Count
+		}
+	}
+	return &all
 }
 
 type listedSite struct {
@@ -192,6 +215,7 @@ func (k *taker) leases(t *taken, after uint64, ignored map[string]int) {
 			out.Groups = append(out.Groups, entry)
 		} else {
 			out.LeftOut += g.n
+			t.more = append(t.more, entry)
 		}
 	}
 	t.answer.Counts.Leased = out.Held
@@ -362,11 +386,10 @@ func (k *taker) children(t *taken) {
 	t.moment.Listed[census.OfChild] = true
 	t.answer.Counts.Children = len(refs)
 	for i, r := range refs {
-		if i == shownChildren {
-			break
-		}
 		if c, ok := process.Describe(r); ok {
-			t.answer.Children = append(t.answer.Children, redact.Text(c.String()))
+			if i < shownChildren {
+				t.answer.Children = append(t.answer.Children, redact.Text(c.String()))
+			}
 			c.State, c.Age = "", 0
 			t.moment.Add(census.Group{Of: census.OfChild, Key: census.Key(r.ID), Name: redact.Text(c.String()), Count: 1})
 		}

@@ -329,6 +329,33 @@ func TestHandlerGroups(t *testing.T) {
 	assert.Zero(t, censusOf(t, leakcheck.Handler(leakcheck.Only(leakcheck.SQLRows)), "parts=leases&after="+jsonNumber(last)).Leases.Held)
 }
 
+// TestHandlerSinceMany: behind more old lines than an answer lists, a new one is listed, and the old answer is not changed by it.
+func TestHandlerSinceMany(t *testing.T) {
+	h, get := leakcheck.Handler(leakcheck.Without(leakcheck.Socket, leakcheck.Goroutine)), leaky(t)
+	deep(70, func() { get("/x") })
+	before := censusOf(t, h, "fresh")
+	get("/new")
+	plain := censusOf(t, h, "fresh")
+	now := censusOf(t, h, "since="+before.Moment)
+	count := func(c census) (shown int, found bool) {
+		for _, g := range c.Leases.Groups {
+			shown += g.Count
+			found = found || strings.Contains(g.Summary, "/new")
+		}
+		return shown + c.Leases.LeftOut - c.Leases.Held, found
+	}
+	for _, c := range []census{before, plain, censusOf(t, h, "")} {
+		wrong, found := count(c)
+		assert.Zero(t, wrong)
+		assert.False(t, found)
+	}
+	wrong, found := count(now)
+	assert.Zero(t, wrong)
+	assert.True(t, found)
+	require.Len(t, now.Since.Changes, 1)
+	assert.Contains(t, now.Since.Changes[0].Name, "/new")
+}
+
 func deep(n int, f func()) {
 	f()
 	if n > 0 {

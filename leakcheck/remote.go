@@ -150,7 +150,20 @@ func (r *remote) begin(f Followed) (func() []Leak, error) {
 		return nil, err
 	}
 	r.before = a
+	if r.wants(Socket) && a.Sockets == nil {
+		f.T.Logf("leakcheck: %s: its sockets are not compared, because the server cannot list them%s", r, inBrackets(a.Unseen))
+	}
+	if r.wants(Process) && a.Counts.Children < 0 {
+		f.T.Logf("leakcheck: %s: its child processes are not compared, because the server cannot list them%s", r, inBrackets(a.Unseen))
+	}
 	return func() []Leak { return r.end(f.T) }, nil
+}
+
+func inBrackets(texts []string) string {
+	if len(texts) == 0 {
+		return ""
+	}
+	return " (" + redact.Text(strings.Join(texts, "; ")) + ")"
 }
 
 // end reads the server until nothing new is left, or the wait is spent.
@@ -217,8 +230,8 @@ func (r *remote) leaks(a *census.Answer) (leaks []Leak, ignored []string) {
 		l.Summary += on
 		leaks = append(leaks, l)
 	}
+	fresh := make(map[string]int) // where all leases are listed
 	if a.Leases != nil {
-		fresh := make(map[string]int) // where all leases are listed
 		if a.Since != nil {
 			for _, c := range a.Since.Changes {
 				if c.Of == census.OfLease {
@@ -230,6 +243,7 @@ func (r *remote) leaks(a *census.Answer) (leaks []Leak, ignored []string) {
 			n := g.Count
 			if a.Since != nil {
 				n = fresh[g.Key]
+				delete(fresh, g.Key)
 			}
 			if n == 0 || !r.wants(Kind(g.Kind)) {
 				continue
@@ -262,6 +276,9 @@ func (r *remote) leaks(a *census.Answer) (leaks []Leak, ignored []string) {
 		return leaks, ignored
 	}
 	for _, c := range a.Since.Changes {
+		if n := fresh[c.Key]; c.Of == census.OfLease && n > 0 && slices.ContainsFunc(leaseKinds, r.wants) {
+			add(Leak{Kind: HTTPConn, Code: codeProbe, Count: n, Site: remoteFrame(c.Site), Summary: many(n, "lease") + " of " + c.Name + ", which the server left out of its list"})
+		}
 		n := c.Now - c.Before
 		if n <= 0 || c.Idle {
 			continue
@@ -278,6 +295,13 @@ func (r *remote) leaks(a *census.Answer) (leaks []Leak, ignored []string) {
 			continue
 		}
 		add(l)
+	}
+	if n := a.Since.LeftOut; n > 0 { // it lists first what is new, and what grew
+		kind := Process
+		if r.wants(Goroutine) {
+			kind = Goroutine
+		}
+		add(Leak{Kind: kind, Code: codeProbe, Count: n, Summary: many(n, "more change") + ", which the server left out of its answer"})
 	}
 	return leaks, ignored
 }
@@ -346,6 +370,9 @@ func (r *remote) read(by time.Time, query url.Values) (*census.Answer, error) {
 	}
 	if a.Leases == nil && slices.ContainsFunc(leaseKinds, r.wants) {
 		return nil, fmt.Errorf("leakcheck.Remote(%q): the answer of %s has no leases, and they were asked for: %s", r.String(), a.Process, sameVersion)
+	}
+	if a.Since == nil && query.Has("since") {
+		return nil, fmt.Errorf("leakcheck.Remote(%q): the answer of %s has no comparison, and it was asked for: %s", r.String(), a.Process, sameVersion)
 	}
 	return a, nil
 }

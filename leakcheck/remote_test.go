@@ -412,3 +412,39 @@ func TestRemoteSilent(t *testing.T) {
 		c.Close()
 	}
 }
+
+// TestRemoteLeftOut: what an answer does not list one by one is counted all the same, and what a server cannot list is said.
+func TestRemoteLeftOut(t *testing.T) {
+	const head = `{"leakgate":"census","version":1,"process":{"id":"x","pid":7},"counts":{"children":0},"sockets":{},"goroutines":{"listed":true},"leases":{"last":3,"left_out":%d}`
+	both := []leakcheck.Kind{leakcheck.SQLRows, leakcheck.Goroutine}
+	for _, c := range []struct {
+		name, why, before, after string
+		kinds                    []leakcheck.Kind
+		errs                     []string
+		logs                     []string
+	}{
+		{"a lease", "the oldest lines are listed, and the new one is not among them", fmt.Sprintf(head, 5) + "}",
+			fmt.Sprintf(head, 6) + `,"since":{"changes":[{"of":"lease","change":"new","key":"k","name":"sql.Rows of SELECT 1","now":1,"fresh":1,"site":{"func":"shop.orders","file":"shop.go","line":7}}]}}`,
+			both, []string{"leakcheck: 1 leak: 1 lease of sql.Rows of SELECT 1, which the server left out of its list", "shop.go:7"}, nil},
+		{"an older lease", "one that was there is none", fmt.Sprintf(head, 5) + "}",
+			fmt.Sprintf(head, 5) + `,"since":{"changes":[{"of":"lease","change":"gone","key":"k","name":"rows","before":1}]}}`, both, nil, nil},
+		{"changes", "more changes than an answer lists", fmt.Sprintf(head, 0) + "}", fmt.Sprintf(head, 0) + `,"since":{"left_out":3}}`,
+			both, []string{"3 more changes, which the server left out of its answer"}, nil},
+		{"no comparison", "a server that does not know ?since= compares nothing", fmt.Sprintf(head, 0) + "}", fmt.Sprintf(head, 0) + "}",
+			both, []string{"the answer of pid 7 has no comparison, and it was asked for: use the same version"}, nil},
+		{"sockets", "a server that cannot list its sockets", strings.Replace(fmt.Sprintf(head, 0), `"sockets":{},`, `"unseen":["no /proc"],`, 1) + "}", fmt.Sprintf(head, 0) + `,"since":{"missing":["socket"]}}`,
+			[]leakcheck.Kind{leakcheck.Socket}, nil, []string{"its sockets are not compared, because the server cannot list them (no /proc)"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := &recorder{name: "TestCheckout"}
+			leakcheck.Verify(r, leakcheck.Instead(), leakcheck.Wait(0), leakcheck.Remote(scripted(t, c.before, c.after), c.kinds...))()
+			assert.Equal(t, len(c.errs) > 0, len(r.errs) > 0, c.why)
+			for _, want := range c.errs {
+				assert.Contains(t, r.errors(), want, c.why)
+			}
+			for _, want := range c.logs {
+				assert.Contains(t, strings.Join(r.logs, "\n"), want, c.why)
+			}
+		})
+	}
+}
