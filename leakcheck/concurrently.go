@@ -23,7 +23,7 @@ import (
 //
 // An error of fn does not fail t: it is counted, and Load.Err gives it. A panic of fn fails t with its stack, and ends the
 // load. A client that calls t.FailNow, as package require does, ends, and the others go on; return an error instead. When no
-// call has ended for a minute, or the deadline of t comes near, ctx is cancelled and t fails with the lines at which the
+// call has ended for a minute (in a synctest bubble, for a day), or the deadline of t comes near, ctx is cancelled and t fails with the lines at which the
 // clients hang; those that do not end then are left behind.
 //
 // # What is measured

@@ -529,3 +529,21 @@ func TestLoadString(t *testing.T) {
 	golden(t, "load", load.String())
 	golden(t, "load-no-pools", (&leakcheck.Load{Clients: 1, Calls: 1, Took: 1234567, Rate: 810.000664}).String())
 }
+
+// TestConcurrentlyInBubble: where time is free a call may sleep for longer than a minute, and clients that wait for nothing are
+// named all the same.
+func TestConcurrentlyInBubble(t *testing.T) {
+	rec := &recorder{name: "TestFake"}
+	synctest.Test(t, func(*testing.T) {
+		load := leakcheck.Concurrently(rec, 2, func(context.Context) error { time.Sleep(time.Hour); return nil })
+		assert.Equal(t, []any{2, time.Hour}, []any{load.Calls, load.Took})
+	})
+	assert.Empty(t, append(rec.errs, rec.logs...))
+
+	synctest.Test(t, func(*testing.T) {
+		leakcheck.Concurrently(rec, 2, func(ctx context.Context) error { <-ctx.Done(); return nil })
+	})
+	require.Len(t, rec.errs, 1)
+	assert.Contains(t, rec.errs[0], "leakcheck.Concurrently: 2 of 2 clients have not returned: no call has ended for 24h0m0s\n  2 × concurrently_test.go:")
+	assert.Contains(t, rec.errs[0], "all of them have ended when their context was cancelled")
+}

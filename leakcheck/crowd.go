@@ -18,8 +18,9 @@ import (
 
 // How long clients that do not return are waited for. Tests of this package have less time.
 var (
-	maxSilence = time.Minute // in which no call has ended
-	grace      = time.Second // after their context was cancelled
+	maxSilence = time.Minute    // in which no call has ended
+	bubbleTime = 24 * time.Hour // the same in a synctest bubble, where waiting costs nothing and a call may sleep for long
+	grace      = time.Second    // after their context was cancelled
 )
 
 // maxReserve is what is left before the deadline of t at most.
@@ -318,6 +319,7 @@ func whereIs(f callsite.Frame) string {
 
 // hang knows when clients have to be given up.
 type hang struct {
+	silence  time.Duration // in which no call has ended, after which to give up
 	deadline time.Time     // when to give up, zero for never
 	reserve  time.Duration // from then to the deadline of t
 	calls    int64         // that had ended at the last look
@@ -325,8 +327,9 @@ type hang struct {
 }
 
 func newHang(t TB, now time.Time) *hang {
-	h := &hang{at: now}
+	h := &hang{at: now, silence: maxSilence}
 	if goroutines.me().Bubble != 0 {
+		h.silence = bubbleTime
 		return h // t.Deadline panics in a synctest bubble, whose time is another
 	}
 	if d, ok := t.(interface{ Deadline() (time.Time, bool) }); ok {
@@ -340,7 +343,7 @@ func newHang(t TB, now time.Time) *hang {
 
 // next is how long to wait until the next look.
 func (h *hang) next(now time.Time) time.Duration {
-	d := h.at.Add(maxSilence).Sub(now)
+	d := h.at.Add(h.silence).Sub(now)
 	if !h.deadline.IsZero() {
 		d = min(d, h.deadline.Sub(now))
 	}
@@ -356,8 +359,8 @@ func (h *hang) since(calls int64, now time.Time) string {
 		h.calls, h.at = calls, now
 		return ""
 	}
-	if now.Sub(h.at) >= maxSilence {
-		return fmt.Sprintf("no call has ended for %v", maxSilence)
+	if now.Sub(h.at) >= h.silence {
+		return fmt.Sprintf("no call has ended for %v", h.silence)
 	}
 	return ""
 }

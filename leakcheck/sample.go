@@ -80,11 +80,12 @@ func Sample(t TB, every time.Duration, ceilings ...Ceiling) *Series {
 	return s
 }
 
-// Stop takes the last sample and ends the Series. It does nothing the second time.
+// Stop takes the last sample and ends the Series. It does nothing the second time, and nothing to a Series that Sample did not make.
 func (s *Series) Stop() {
-	if s.t != nil {
-		s.t.Helper()
+	if s.t == nil {
+		return
 	}
+	s.t.Helper()
 	s.run.Lock()
 	defer s.run.Unlock()
 	s.mu.Lock()

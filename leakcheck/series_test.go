@@ -165,3 +165,12 @@ type idle struct{}
 
 func (idle) Now() lease.State { return lease.Held }
 func (idle) Info() lease.Info { return lease.Info{} }
+
+// TestSeriesOfNobody: a Series that Sample did not make, as in a struct that was never filled, has recorded nothing.
+func TestSeriesOfNobody(t *testing.T) {
+	var s Series
+	s.Stop()
+	assert.Empty(t, s.Points())
+	assert.Equal(t, -1, s.Peak(Sockets))
+	assert.Equal(t, "0 samples in 0s", s.String())
+}
