@@ -239,6 +239,41 @@ func TestConcurrentlyExhausted(t *testing.T) {
 	agree(t, load, p)
 }
 
+// TestConcurrentlyByCount: leases so short that no dump shows who waits are judged by the pool's own count of waits, as long as
+// what was waited for cannot have been a connection that the pool itself was closing.
+func TestConcurrentlyByCount(t *testing.T) {
+	defer leakcheck.WithoutLooks()()
+	for _, c := range []struct {
+		name string
+		idle int
+		want bool
+	}{
+		{"all were out", 2, true},
+		{"the pool keeps none", -1, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			db := memoryPool(t, 2)
+			db.SetMaxIdleConns(c.idle)
+			rec := &recorder{name: "TestFake", deadline: time.Now().Add(time.Minute)}
+			load := leakcheck.Concurrently(rec, 3, func(ctx context.Context) error {
+				conn, err := db.Conn(ctx)
+				if err != nil {
+					return err
+				}
+				for db.Stats().WaitCount == 0 {
+					time.Sleep(time.Millisecond)
+				}
+				return conn.Close()
+			})
+			require.NoError(t, load.Err())
+			require.Len(t, load.Pools, 1)
+			p := load.Pools[0]
+			assert.Equal(t, []any{c.want, 1, 2, 0}, []any{p.Exhausted(), p.Waits, p.Peak, p.Waiting})
+			assert.Equal(t, c.want, len(rec.errs) == 1, rec.errors())
+		})
+	}
+}
+
 // agree checks Little's law: the rate of leases times their mean hold is what was counted over time. The mean hold is a whole number of
 // nanoseconds.
 func agree(t *testing.T, load *leakcheck.Load, p leakcheck.PoolLoad) {

@@ -13,6 +13,13 @@ func OnExhausted(f func()) (restore func()) {
 	return func() { onExhausted = nil }
 }
 
+// WithoutLooks lets loads end before it was looked whether somebody waits for a connection.
+func WithoutLooks() (restore func()) {
+	before := firstLook
+	firstLook = noLook
+	return func() { firstLook = before }
+}
+
 // HangSoon lets a load give clients up that have not returned for that long, and wait as long for those that heed their context.
 func HangSoon(silence, wait time.Duration) (restore func()) {
 	s, g := maxSilence, grace

@@ -12,11 +12,13 @@ import (
 
 // How often it is looked whether somebody waits while a pool of database/sql is full.
 const (
-	firstLook = time.Millisecond
 	lastLook  = 20 * time.Millisecond
 	noLook    = time.Hour
 	dumpShare = 100 // a dump may take one part of this of the time
 )
+
+// firstLook is when it is looked first whether somebody waits. Tests of this package have more.
+var firstLook = time.Millisecond
 
 // poolWatch measures the pools while a load runs, and looks for the moment at which one is exhausted.
 type poolWatch struct {

@@ -29,6 +29,7 @@ func TestSampleStops(t *testing.T) {
 	s.Stop()
 	assert.Len(t, s.Points(), 2)
 	assert.Empty(t, rec.errs)
+	assert.False(t, lease.Live.Watching(), "leases are taken as long as somebody watches")
 }
 
 // hangUp is a server that sends a part of its answer, and closes when it is told to: an unread body leaves a socket in

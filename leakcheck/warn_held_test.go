@@ -88,7 +88,7 @@ func TestWarnHeldResponse(t *testing.T) {
 // TestWarnHeldTx: the same of a database, with what it does.
 func TestWarnHeldTx(t *testing.T) {
 	rec := &recorder{name: "TestFake"}
-	done := leakcheck.Verify(rec, leakcheck.Only(leakcheck.SQLTx), leakcheck.WarnHeld(time.Hour), leakcheck.WarnHeld(time.Millisecond))
+	done := leakcheck.Verify(rec, leakcheck.Only(leakcheck.SQLTx), leakcheck.WarnHeld(time.Hour), leakcheck.WarnHeld(time.Millisecond), leakcheck.WarnHeld(time.Hour))
 	l := borrow(orders())
 	await(t, rec, 1)
 	l.Release(false)
@@ -164,6 +164,74 @@ func TestWarnHeldWhose(t *testing.T) {
 	assert.Len(t, inner.logged(), 2)
 	assert.Len(t, outer.logged(), 2, "not what the inner one has said, and not what there was before")
 	assert.Empty(t, other.logged())
+}
+
+// TestWarnHeldLimits: two tests that run at once have each their own limit.
+func TestWarnHeldLimits(t *testing.T) {
+	patient, hasty := &recorder{name: "TestPatient"}, &recorder{name: "TestHasty"}
+	only := leakcheck.Only(leakcheck.SQLTx)
+	p := orders()
+	holds, end := make(chan struct{}), make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		done := leakcheck.Verify(patient, only, leakcheck.WarnHeld(time.Hour))
+		l := borrow(p)
+		close(holds)
+		<-end
+		l.Release(false)
+		done()
+	})
+	<-holds
+	done := leakcheck.Verify(hasty, only, leakcheck.WarnHeld(time.Millisecond))
+	l := borrow(p)
+	await(t, hasty, 1) // the look that told it has met the older one before
+	l.Release(false)
+	done()
+	close(end)
+	wg.Wait()
+	assert.Empty(t, patient.logged())
+}
+
+// TestWarnHeldHandedOn: what an inner check has told, and what is held longer than that, is the outer one's to take back.
+func TestWarnHeldHandedOn(t *testing.T) {
+	outer, inner := &recorder{name: "TestFake"}, &recorder{name: "TestFake/sub"}
+	only := leakcheck.Only(leakcheck.SQLTx)
+	endOuter := leakcheck.Verify(outer, only, leakcheck.WarnHeld(time.Hour))
+	endInner := leakcheck.Verify(inner, only, leakcheck.WarnHeld(time.Millisecond), leakcheck.Wait(0))
+	l := borrow(orders())
+	await(t, inner, 1)
+	endInner()
+	l.Release(false)
+	endOuter()
+	require.Len(t, outer.logged(), 1)
+	assert.Contains(t, outer.logged()[0], "leakcheck: sql.Tx from db.BeginTx was returned after ")
+}
+
+// borrowed is a check of one pool.
+type borrowed struct{ pool *lease.Pool }
+
+func (b borrowed) Kind() leakcheck.Kind                          { return leakcheck.SQLTx }
+func (b borrowed) Held(ids []uint64) ([]uint64, error)           { return ids, nil }
+func (b borrowed) Describe(uint64) (leak leakcheck.Leak, _ bool) { return leak, false }
+func (b borrowed) LeasePool() *lease.Pool                        { return b.pool }
+func (b borrowed) FailUnclosed() bool                            { return false }
+
+// TestWarnHeldOnePool: a check of one pool warns of what was taken from that one since it began, by whomever.
+func TestWarnHeldOnePool(t *testing.T) {
+	mine, other := orders(), orders()
+	rec := &recorder{name: "TestFake"}
+	before := borrow(mine)
+	defer before.Release(false)
+	done := leakcheck.Verify(rec, leakcheck.Instead(), leakcheck.With(borrowed{mine}), leakcheck.WarnHeld(time.Millisecond))
+	elsewhere := borrow(other)
+	defer elsewhere.Release(false)
+	l := borrow(mine)
+	lines := await(t, rec, 1) // the look that told it has met the older ones before
+	l.Release(false)
+	await(t, rec, 2)
+	done()
+	assert.Len(t, lines, 1)
+	assert.Len(t, rec.logged(), 2)
 }
 
 // TestWarnHeldLong: what is not over the limit is not told.
