@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/leakgate/leakgate/httpcheck"
 	"github.com/leakgate/leakgate/internal/outbound"
 	"github.com/leakgate/leakgate/internal/socket"
 	"github.com/leakgate/leakgate/leakcheck"
@@ -182,6 +183,32 @@ func TestAllowRemotesSilent(t *testing.T) {
 			require.NoError(t, conn.Close())
 			assert.NoError(t, startService(leakcheck.DialContext, l.Addr().String()), "the address is allowed too")
 		}, "db.internal:5432")
+		assert.Empty(t, rec.errs)
+	})
+	t.Run("what a request to an allowed name led to", func(t *testing.T) {
+		tr := httpcheck.Instrument(&http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, strings.TrimPrefix(srv.URL, "http://"))
+		}})
+		rec := judged(t, func() {
+			resp, err := (&http.Client{Transport: tr}).Get("http://shop.internal/")
+			require.NoError(t, err)
+			require.NoError(t, resp.Body.Close())
+			leakcheck.SawSocket(func(s socket.Socket) bool { return "http://"+s.Remote.String() == srv.URL })
+			tr.CloseIdleConnections()
+		}, "shop.internal")
+		assert.Empty(t, rec.errs)
+	})
+	t.Run("what this process accepted", func(t *testing.T) {
+		url := service(t)
+		l := listen(t)
+		defer l.Close()
+		rec := judged(t, func() {
+			call(t, url+"/dial?to="+l.Addr().String())
+			conn, err := l.Accept()
+			require.NoError(t, err)
+			leakcheck.SawSocket(func(s socket.Socket) bool { return s.Local.String() == l.Addr().String() && s.Remote.IsValid() })
+			require.NoError(t, conn.Close())
+		}, url)
 		assert.Empty(t, rec.errs)
 	})
 	t.Run("unix", func(t *testing.T) {
@@ -355,6 +382,19 @@ func TestAllowRemotesOwner(t *testing.T) {
 		unlabelled()
 		endB()
 		endA()
+		assert.Empty(t, append(a.errs, b.errs...))
+	})
+	t.Run("a socket beside one that allows it is that one's", func(t *testing.T) {
+		l := listen(t)
+		defer l.Close()
+		a, endA := begin("TestA", nothing)
+		b, endB := begin("TestB", leakcheck.AllowRemotes(l.Addr().String()))
+		conn := dial(t, l.Addr())
+		leakcheck.SawSocket(func(s socket.Socket) bool { return s.Remote.String() == l.Addr().String() })
+		leakcheck.SawSocket(func(s socket.Socket) bool { return s.Remote.String() == l.Addr().String() })
+		require.NoError(t, conn.Close())
+		endA()
+		endB()
 		assert.Empty(t, append(a.errs, b.errs...))
 	})
 	for name, policyFirst := range map[string]bool{"that began before": false, "that began later": true} {

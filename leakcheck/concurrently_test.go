@@ -36,7 +36,7 @@ func (inMemory) Driver() driver.Driver                        { return nil }
 
 type memoryConn struct{}
 
-func (*memoryConn) Prepare(string) (driver.Stmt, error)      { return nil, errors.New("not here") }
+func (*memoryConn) Prepare(string) (driver.Stmt, error)      { return memoryStmt{}, nil }
 func (*memoryConn) Begin() (driver.Tx, error)                { return memoryTx{}, nil }
 func (*memoryConn) Close() error                             { return nil }
 func (*memoryConn) ResetSession(context.Context) error       { return nil }
@@ -48,6 +48,14 @@ type memoryTx struct{}
 
 func (memoryTx) Commit() error   { return nil }
 func (memoryTx) Rollback() error { return nil }
+
+// memoryStmt is a statement that does nothing.
+type memoryStmt struct{}
+
+func (memoryStmt) Close() error                               { return nil }
+func (memoryStmt) NumInput() int                              { return 0 }
+func (memoryStmt) Exec([]driver.Value) (driver.Result, error) { return driver.ResultNoRows, nil }
+func (memoryStmt) Query([]driver.Value) (driver.Rows, error)  { return nil, errors.New("not here") }
 
 // memoryPool opens a pool of so many connections to a database in memory.
 func memoryPool(t *testing.T, size int) *sql.DB {
@@ -481,6 +489,40 @@ func TestConcurrentlyPanics(t *testing.T) {
 }
 
 func boom() error { panic("out of cheese") }
+
+// TestConcurrentlyPanicEndsAll: the panic of one client ends the others too, which would go on for an hour.
+func TestConcurrentlyPanicEndsAll(t *testing.T) {
+	rec := &recorder{name: "TestFake"}
+	var n atomic.Int64
+	leakcheck.Concurrently(rec, 3, func(context.Context) error {
+		if n.Add(1) == 2 {
+			return boom()
+		}
+		runtime.Gosched()
+		return nil
+	}, leakcheck.For(time.Hour))
+	require.Len(t, rec.errs, 1)
+	assert.Contains(t, rec.errs[0], "out of cheese")
+}
+
+// TestConcurrentlyStatements: a statement that is open is no connection, and so no pool of its own.
+func TestConcurrentlyStatements(t *testing.T) {
+	rec := &recorder{name: "TestFake"}
+	db := memoryPool(t, 2)
+	load := leakcheck.Concurrently(rec, 2, func(ctx context.Context) error {
+		s, err := db.PrepareContext(ctx, "SELECT 1")
+		if err != nil {
+			return err
+		}
+		_, err = s.ExecContext(ctx)
+		return errors.Join(err, s.Close())
+	})
+	require.NoError(t, load.Err())
+	assert.Empty(t, rec.errs)
+	for _, p := range load.Pools {
+		assert.Equal(t, leakcheck.SQLConn, p.Kind)
+	}
+}
 
 // TestConcurrentlyExits: a client that calls FailNow ends, and the others go on.
 func TestConcurrentlyExits(t *testing.T) {

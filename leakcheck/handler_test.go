@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/leakgate/leakgate/httpcheck"
+	"github.com/leakgate/leakgate/internal/lease"
 	"github.com/leakgate/leakgate/leakcheck"
 )
 
@@ -375,6 +376,71 @@ func TestHandlerShares(t *testing.T) {
 	all.Wait()
 }
 
+// TestHandlerBusy: while a census takes long, 32 requests wait, and the others are told to ask again.
+func TestHandlerBusy(t *testing.T) {
+	begun, end := make(chan bool, 64), make(chan bool)
+	slow := probe{"slow", func() ([]uint64, error) { begun <- true; <-end; return nil, nil }, nil}
+	h := leakcheck.Handler(leakcheck.With(slow))
+	answers := make(chan *httptest.ResponseRecorder, 40)
+	for range 40 {
+		go func() { answers <- answer(h, request("/?parts=probes")) }()
+	}
+	for range 8 {
+		w := <-answers
+		assert.Equal(t, 503, w.Code)
+		assert.Equal(t, "1", w.Header().Get("Retry-After"))
+		assert.Equal(t, "leakcheck.Handler: 32 requests wait for a census already: ask again in a second\n", w.Body.String())
+	}
+	<-begun
+	close(end)
+	for range 32 {
+		assert.Equal(t, 200, (<-answers).Code)
+	}
+}
+
+// TestHandlerOwnConnection: the connection that a census is asked for on is nobody's.
+func TestHandlerOwnConnection(t *testing.T) {
+	srv := httptest.NewServer(leakcheck.Handler())
+	defer srv.Close()
+	c := srv.Client()
+	defer c.CloseIdleConnections()
+	resp, err := c.Get(srv.URL + "/?format=json&fresh&parts=sockets")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	var got struct {
+		Sockets struct {
+			Groups []struct{ State, Local, Remote string }
+		}
+		Unseen []string
+	}
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&got))
+	if len(got.Sockets.Groups) == 0 {
+		t.Skip("sockets cannot be listed here:", got.Unseen)
+	}
+	listens := false
+	for _, g := range got.Sockets.Groups {
+		if g.Local == srv.Listener.Addr().String() {
+			listens = listens || g.Remote == ""
+			assert.Empty(t, g.Remote, "accepted, and answering this request")
+		}
+	}
+	assert.True(t, listens)
+}
+
+// TestHandlerMasks: what a pool says of a lease may hold a secret.
+func TestHandlerMasks(t *testing.T) {
+	p := orders()
+	l := &lent{info: lease.Info{Kind: "sql-tx", Code: "LK202", Summary: "login with password=hunter2", State: "token=hunter2", Note: "secret=hunter2"}}
+	p.Take(&l.Lease, l, 0)
+	defer l.Release(false)
+	h := leakcheck.Handler()
+	for _, target := range []string{"/?fresh", "/?fresh&format=json"} {
+		text := answer(h, request(target)).Body.String()
+		assert.Contains(t, text, "login with password=…")
+		assert.NotContains(t, text, "hunter2")
+	}
+}
+
 // TestHandlerProbes: a probe that panics does not take the answer along.
 func TestHandlerProbes(t *testing.T) {
 	good := probe{"worker", func() ([]uint64, error) { return []uint64{1, 2}, nil }, nil}
@@ -434,6 +500,13 @@ func TestPublish(t *testing.T) {
 		assert.Contains(t, got, k)
 	}
 	assert.NotContains(t, vars[name].String(), "\n")
+	l := borrow(orders())
+	require.Eventually(t, func() bool {
+		now := make(map[string]any)
+		require.NoError(t, json.Unmarshal([]byte(vars[name].String()), &now))
+		return now["leased"] == got["leased"].(float64)+1
+	}, time.Minute, time.Millisecond, "a value gets old")
+	l.Release(false)
 
 	taken := name + ", taken"
 	vars[taken] = vars[name]

@@ -60,6 +60,11 @@ func serveShop() {
 		<-jobs
 	})
 	mux.HandleFunc("/late", s.late)
+	mux.HandleFunc("/dial", func(w http.ResponseWriter, r *http.Request) {
+		if c, err := net.Dial("tcp", r.FormValue("to")); err == nil {
+			s.keep(c)
+		}
+	})
 	mux.HandleFunc("/release", s.release)
 	mux.Handle("/debug/leakgate", leakcheck.Handler())
 	srv := httptest.NewServer(mux)
@@ -229,6 +234,25 @@ func TestRemoteLeaks(t *testing.T) {
 			}
 			golden(t, c.golden, c.why+"\n\n"+remoteText(r))
 		})
+	}
+}
+
+// TestRemoteFromBefore: what the server held before the test is none of the test's, however it is compared.
+func TestRemoteFromBefore(t *testing.T) {
+	url := service(t)
+	call(t, url+"/session")
+	call(t, url+"/orders")
+	defer call(t, url+"/release")
+	for _, kinds := range [][]leakcheck.Kind{nil, {leakcheck.SQLRows, leakcheck.HTTPResponse, leakcheck.Goroutine}} {
+		r := &recorder{name: "TestCheckout"}
+		leakcheck.Verify(r, leakcheck.Instead(), leakcheck.Remote(url+"/debug/leakgate", kinds...))()
+		assert.Empty(t, r.errors())
+
+		done := leakcheck.Verify(r, leakcheck.Instead(), leakcheck.Wait(0), leakcheck.Remote(url+"/debug/leakgate", kinds...))
+		call(t, url+"/orders")
+		done()
+		assert.Equal(t, 1, strings.Count(r.errors(), "  LK203 sql-rows\n"), "one, and not those of before: %s", r.errors())
+		assert.NotContains(t, r.errors(), "LK001")
 	}
 }
 
@@ -430,6 +454,10 @@ func TestRemoteLeftOut(t *testing.T) {
 			fmt.Sprintf(head, 5) + `,"since":{"changes":[{"of":"lease","change":"gone","key":"k","name":"rows","before":1}]}}`, both, nil, nil},
 		{"changes", "more changes than an answer lists", fmt.Sprintf(head, 0) + "}", fmt.Sprintf(head, 0) + `,"since":{"left_out":3}}`,
 			both, []string{"3 more changes, which the server left out of its answer"}, nil},
+		{"leases without a comparison", "leases alone are asked for by their number", fmt.Sprintf(head, 0) + "}", fmt.Sprintf(head, 3) + "}",
+			nil, []string{"leakcheck: 3 leaks: leases of further lines, which the server left out of its answer"}, nil},
+		{"idle", "an idle connection's goroutine is no leak", fmt.Sprintf(head, 0) + "}",
+			fmt.Sprintf(head, 0) + `,"since":{"changes":[{"of":"goroutine","change":"new","key":"g","name":"readLoop","now":1,"idle":true}]}}`, both, nil, nil},
 		{"no comparison", "a server that does not know ?since= compares nothing", fmt.Sprintf(head, 0) + "}", fmt.Sprintf(head, 0) + "}",
 			both, []string{"the answer of pid 7 has no comparison, and it was asked for: use the same version"}, nil},
 		{"sockets", "a server that cannot list its sockets", strings.Replace(fmt.Sprintf(head, 0), `"sockets":{},`, `"unseen":["no /proc"],`, 1) + "}", fmt.Sprintf(head, 0) + `,"since":{"missing":["socket"]}}`,
