@@ -214,16 +214,7 @@ func (s *startUp) hangs(cancel context.CancelFunc) {
 		}
 	}
 	cancel()
-	select {
-	case <-s.done:
-	default:
-		timer := time.NewTimer(time.Until(s.w.deadline(time.Now())))
-		select {
-		case <-s.done:
-		case <-timer.C:
-		}
-		timer.Stop()
-	}
+	s.awaitEnd()
 	if s.isDone() {
 		l.Why = "it ended when its context was cancelled, which nobody does in production"
 	} else {
@@ -232,6 +223,41 @@ func (s *startUp) hangs(cancel context.CancelFunc) {
 	}
 	s.verdict = l
 	s.report(s.dropCovered)
+}
+
+// awaitEnd gives start, whose context was cancelled, time to end: as long as a check waits, and as there not longer than it
+// takes to see that it is blocked in the network and that nothing changes, unless the caller has asked for a wait.
+func (s *startUp) awaitEnd() {
+	end := time.NewTimer(time.Until(s.w.deadline(time.Now())))
+	defer end.Stop()
+	var look <-chan time.Time
+	if !s.w.cfg.waitSet {
+		ticker := time.NewTicker(minStable / minLooks)
+		defer ticker.Stop()
+		look = ticker.C
+	}
+	was, since, same := "", time.Now(), 0
+	for {
+		select {
+		case <-s.done:
+			return
+		case <-end.C:
+			return
+		case <-look:
+		}
+		// What waits for something else, such as a pause between two attempts or goroutines that shut down, is given the whole time.
+		is := ""
+		if me := goroutinesNow()[s.id]; me.State == "IO wait" {
+			is = fmt.Sprint(me.Frames)
+		}
+		if is == "" || is != was {
+			was, since, same = is, time.Now(), 0
+			continue
+		}
+		if same++; same >= minLooks && time.Since(since) >= minStable {
+			return
+		}
+	}
 }
 
 // dropCovered leaves out what the verdict is about: the goroutine of start, and the one that it waits for. What they hold

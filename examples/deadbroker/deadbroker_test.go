@@ -77,7 +77,7 @@ func TestFixedStartFailsFastAndLeavesNothing(t *testing.T) {
 				rec.Cleanup(leakcheck.Verify(rec))
 				patience := time.Minute // a busy machine needs longer for an answer than an idle one
 				if b.leaks == "" {      // there is none
-					patience = 500 * time.Millisecond
+					patience = 200 * time.Millisecond
 				}
 				s, err := FixedStart(context.Background(), new(net.Dialer).DialContext, addr, patience)
 				require.Error(t, err)
