@@ -13,11 +13,13 @@ import (
 
 const demoUsage = `usage: leakgate demo [-v] [-keep DIR]
 
-Shows four incidents being caught, on real code. The demo writes a small module to a temporary folder and
+Shows five incidents being caught, on real code. The demo writes a small module to a temporary folder and
 lets go test run its tests:
 
   leasedconn    a client that looks at the status code alone and forgets resp.Body.Close(): it leaks a
                 connection for each 403 of a load balancer, and none with a mock that sends no page
+  deadbroker    a service that still dials a message broker which was turned off: it does not come up any
+                more, and leaves a goroutine; with a broker that hangs it never comes back from its start
   exhaustion    a database server that runs out of connections, and the tests that tell which of three
                 causes it is: a leak, too many instances, or no pooling
   nightlysync   a worker that opens a database session for each item: with three items here, and in

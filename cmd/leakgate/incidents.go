@@ -30,6 +30,7 @@ type scenario struct {
 	against string // and what is done with it
 	linux   bool   // it skips itself elsewhere
 	want    place  // what the harness must report; nothing when it is the zero place
+	too     place  // and what else it must report beside that, with a line of its own
 	prints  string // what a test that passes must print; such a test is told beside, not in the table
 }
 
@@ -42,6 +43,11 @@ const (
 
 	perItem = "a pool for each item"
 	budget  = "3 items, MaxConns(1)"
+
+	dials    = "dials it at start-up"
+	broker   = `dial(context.Background(), "tcp", broker)`
+	publish  = "go s.publish()"
+	failFast = "FailFast, BlackHole"
 
 	inTx   = "calls in a transaction"
 	noCall = "NoCallWhileHeld"
@@ -78,6 +84,29 @@ var incidents = []incident{
 			{test: "TestThreeQuarters", code: forgets, against: "HighWater(0.75)", want: place{"LK001, LK005", "client.go", leakLine}},
 			{test: "TestLoadOfEmptyReplies", prints: "empty replies, and nothing is held"},
 			{test: "TestLoadWithPages", code: forgets, against: "1 page in 100", want: place{"LK001", "client.go", leakLine}},
+		},
+	},
+	{
+		folder: "deadbroker",
+		title:  "A start-up still dials a broker that was turned off",
+		parts: []excerptOf{
+			{"It starts its publisher first, and nothing limits the dial or the handshake.", "start.go", publish, 10},
+			{"The test names what may be dialled. Nobody has named the broker.", "incident_test.go", "mockserver.Refuse(t)", 4},
+		},
+		report: "TestStartUpDialsOnlyWhatIsNamed",
+		beside: []beside{
+			{"TestBrokerIsGone", "FailFast: the start-up has to return an error, and leave nothing"},
+			{"TestBrokerHangs", "FailFast: a broker that takes the connection and never answers"},
+			{"TestStartFixed", "the start-up that gives up, closes, and begins its publisher last"},
+			{"TestWithoutBroker", "the start-up that does not dial it any more"},
+		},
+		say: "The first of these finds the dial while the broker is still there. The others say what a restart would meet.",
+		tests: []scenario{
+			{test: "TestStartUpDialsOnlyWhatIsNamed", code: dials, against: "AllowRemotes", want: place{"LK605", "start.go", broker}, too: place{"LK102", "start.go", publish}},
+			{test: "TestBrokerIsGone", code: dials, against: "FailFast, Refuse", want: place{"LK102", "start.go", publish}},
+			{test: "TestBrokerHangs", code: dials, against: failFast, want: place{"LK606", "broker.go", "io.ReadFull(conn, head)"}, too: place{"LK102", "start.go", publish}},
+			{test: "TestStartFixed", code: "gives up, and closes", against: failFast},
+			{test: "TestWithoutBroker", code: "does not dial it", against: "AllowRemotes"},
 		},
 	},
 	{

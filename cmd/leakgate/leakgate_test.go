@@ -191,7 +191,7 @@ func TestDemo(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, left, "the module is removed")
 
-	assert.LessOrEqual(t, strings.Count(out, "\n"), 220)
+	assert.LessOrEqual(t, strings.Count(out, "\n"), 280, "somebody reads it")
 	for line := range strings.Lines(out) {
 		assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), width, line)
 	}
@@ -228,7 +228,7 @@ func TestDemoFailsWhenTheHarnessDoes(t *testing.T) {
 	}{
 		"missed": {
 			change{"leasedconn/client.go": addClose, "nightlysync/sync.go": closePool, "heldacross/incident_test.go": noBudget},
-			7, []string{
+			10, []string{
 				"TestForbiddenPage passed: the fault was missed",
 				"TestCloseWaits passed: the fault was missed",
 				"TestThreeQuarters passed: the fault was missed",
@@ -241,25 +241,29 @@ func TestDemoFailsWhenTheHarnessDoes(t *testing.T) {
 		},
 		"a false alarm": {
 			change{"leasedconn/fixed.go": dropClose, "heldacross/incident_test.go": notFixed},
-			14, []string{
+			17, []string{
 				"TestForbiddenPageFixed did not pass: there is nothing to report in it",
 				"TestPayFixed did not pass: there is nothing to report in it",
 			},
 		},
 		"a failure that is no report, and a budget that is kept": {
-			change{"leasedconn/incident_test.go": unchecked, "nightlysync/incident_test.go": budgetOf3},
-			12, []string{
+			change{"leasedconn/incident_test.go": unchecked, "nightlysync/incident_test.go": budgetOf3, "deadbroker/incident_test.go": named},
+			14, []string{
 				"TestForbiddenPage failed, but not with one LK001",
+				"TestStartUpDialsOnlyWhatIsNamed failed, but not with one LK605, LK102",
 				"TestNightlySyncDeferred passed: the fault was missed",
 			},
 		},
 		"a report with the wrong line, and a log line that is missing": {
-			change{"leasedconn/client.go": elsewhere, "heldacross/incident_test.go": silent},
+			change{"leasedconn/client.go": elsewhere, "heldacross/incident_test.go": silent, "deadbroker/start.go": publisherElsewhere},
 			10, []string{
 				"TestForbiddenPage failed with LK001, but did not name client.go:",
 				"TestCloseWaits failed with LK602, but did not name client.go:",
 				"TestThreeQuarters failed with LK001, LK005, but did not name client.go:",
 				"TestLoadWithPages failed with LK001, but did not name client.go:",
+				"TestStartUpDialsOnlyWhatIsNamed failed with LK605, LK102, but did not name start.go:",
+				"TestBrokerIsGone failed with LK102, but did not name start.go:",
+				"TestBrokerHangs failed with LK606, LK102, but did not name start.go:",
 				`TestPayInProduction passed, but did not print "10 of 10 connections are out, 90 customers wait for one"`,
 			},
 		},
@@ -269,7 +273,7 @@ func TestDemoFailsWhenTheHarnessDoes(t *testing.T) {
 			out, errs, code := runDemo(t, tc.change)
 			assert.Equal(t, exitLeaks, code, "%s%s", out, errs)
 			var want strings.Builder
-			fmt.Fprintf(&want, "leakgate demo: NOT ok: 14 faults planted, %d caught\n", tc.caught)
+			fmt.Fprintf(&want, "leakgate demo: NOT ok: 17 faults planted, %d caught\n", tc.caught)
 			_, got, _ := strings.Cut(out, "\nleakgate demo: ")
 			for _, line := range tc.says {
 				assert.Contains(t, got, "\n   "+line)
@@ -293,6 +297,16 @@ func budgetOf3(s string) string {
 
 // noBudget takes the first budget away.
 func noBudget(s string) string { return strings.Replace(s, ", dbcheck.NoCallWhileHeld()", "", 1) }
+
+// named names the broker.
+func named(s string) string {
+	return strings.Replace(s, "AllowRemotes(leakcheck.OwnListeners)", "AllowRemotes(broker)", 1)
+}
+
+// publisherElsewhere lets another line start the publisher.
+func publisherElsewhere(s string) string {
+	return strings.Replace(s, "\tgo s.publish()\n\n", "\t// go s.publish()\n\tgo s.publish()\n", 1)
+}
 
 // notFixed lets the test of the fixed checkout use the first one.
 func notFixed(s string) string {
@@ -465,8 +479,10 @@ func TestIncidents(t *testing.T) {
 		assert.Equal(t, len(in.tests), strings.Count(own, "\nfunc Test"), "%s: tests that nobody judges", in.folder)
 		for _, s := range in.tests {
 			assert.Contains(t, own, "\nfunc "+s.test+"(")
-			if s.want.code != "" {
-				assert.NotZero(t, lineOf(files[in.folder+"/"+s.want.file], s.want.statement), s.test)
+			for _, p := range []place{s.want, s.too} {
+				if p.code != "" {
+					assert.NotZero(t, lineOf(files[in.folder+"/"+p.file], p.statement), s.test)
+				}
 			}
 		}
 		for _, b := range in.beside {

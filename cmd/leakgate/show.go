@@ -28,8 +28,9 @@ type outcome struct {
 	because string // what is wrong; "" when ok
 }
 
-// judge compares a test with what had to come of it. at is the position that the report has to name.
-func judge(s scenario, t *testResult, at string) outcome {
+// judge compares a test with what had to come of it. at is the position that the report has to name, and atToo that of what has to be
+// beside it.
+func judge(s scenario, t *testResult, at, atToo string) outcome {
 	text := strings.Join(t.output, "\n")
 	reported := codes(text)
 	o := outcome{found: "nothing"}
@@ -37,15 +38,23 @@ func judge(s scenario, t *testResult, at string) outcome {
 		o.found = strings.Join(reported, ", ")
 	}
 	want := s.want.code
+	if s.too.code != "" {
+		want += ", " + s.too.code
+	}
 	switch {
 	case want != "" && t.verdict != "fail":
 		o.because = s.test + " passed: the fault was missed"
 	case want != "" && strings.Join(reported, ", ") != want:
 		o.because = s.test + " failed, but not with one " + want
-	case want != "" && !regexp.MustCompile(`(?m)(^ *(taken at|opened at|for example at|at) +|the sql.DB opened at )`+regexp.QuoteMeta(at)+`\b`).MatchString(text):
+	case want != "" && !mentions(text, at):
 		o.because = s.test + " failed with " + want + ", but did not name " + at
+	case s.too.code != "" && !mentions(text, atToo):
+		o.because = s.test + " failed with " + want + ", but did not name " + atToo
 	case want != "":
-		o.ok, o.found = true, want+" at "+at
+		o.ok, o.found = true, s.want.code+" at "+at
+		if s.too.code != "" {
+			o.found += ", " + s.too.code
+		}
 	case t.verdict != "pass":
 		o.because = s.test + " did not pass: there is nothing to report in it"
 	case len(reported) > 0:
@@ -56,6 +65,14 @@ func judge(s scenario, t *testResult, at string) outcome {
 		o.ok = true
 	}
 	return o
+}
+
+// roles are what a report says of the line that it names.
+const roles = `taken at|opened at|dialled at|hangs at|started at|for example at|at`
+
+// mentions says whether a report names the position.
+func mentions(text, at string) bool {
+	return regexp.MustCompile(`(?m)(^ *(` + roles + `) +|the sql.DB opened at )` + regexp.QuoteMeta(at) + `\b`).MatchString(text)
 }
 
 var entryLine = regexp.MustCompile(`^ *(LK\d{3}) [a-z]`)
@@ -143,12 +160,14 @@ func (d demo) summary(run *testRun, files map[string]string) int {
 	planted, caught := 0, 0
 	for _, in := range incidents {
 		for _, s := range in.tests {
-			at := fmt.Sprintf("%s:%d", s.want.file, lineOf(files[in.folder+"/"+s.want.file], s.want.statement))
+			position := func(p place) string {
+				return fmt.Sprintf("%s:%d", p.file, lineOf(files[in.folder+"/"+p.file], p.statement))
+			}
 			if s.linux && run.test(s.test).verdict == "skip" {
 				fmt.Fprintf(d.out, columns, in.folder, s.code, s.against, fmt.Sprintf("%-7s", "SKIP"), "for Linux alone")
 				continue
 			}
-			o := judge(s, run.test(s.test), at)
+			o := judge(s, run.test(s.test), position(s.want), position(s.too))
 			if s.want.code != "" {
 				planted++
 				if o.ok {
@@ -272,7 +291,7 @@ func (d demo) report(lines []string) {
 	}
 }
 
-var positionRow = regexp.MustCompile(`^ *(taken at|opened at|for example at|at) `)
+var positionRow = regexp.MustCompile(`^ *(` + roles + `) `)
 
 func (d demo) say(text string) {
 	for _, part := range wrap("   "+text, 3) {
