@@ -31,6 +31,10 @@ const codeGrows = "LK601"
 // run is found; one in every tenth run takes 30. Repeat stops early when the rest could not change the verdict: after 7 runs
 // that have all left something, or when too few are left for a leak to show. It also stops in time for t.Deadline.
 //
+// What took connections of a tracked pool in each run, in 3 or more, until all of them were out, grows too: it stops there
+// because the next run waits for a connection or fails. Where a pool is empty before the third run, fn waits for ever or
+// fails by itself: let it have more connections in that test.
+//
 // What counts is what a Verify with the same options would report, and idle connections of HTTP clients and sockets of
 // database pools as well, which are no leak where they are bounded. Beside parallel tests what cannot be attributed is left
 // out: sockets, and what a probe lists. The entry, LK601, is at the line that Verify would name, and says the code of what
@@ -142,7 +146,16 @@ type group struct {
 	counts []int  // after each run, from 0 on, which is the warm-up
 	leak   report.Leak
 	keys   []report.Key // of all of it, after the last run
+	all    string       // that its pool has no connection left after the last run, in words; "" where it has, or where it is not known
 }
+
+// grows says whether it grows. What had a connection of its pool in each run until none was left would go on if it could: the
+// next run waits for one for ever, or fails and leaves nothing.
+func (g *group) grows() bool {
+	return growth.Judge(g.counts) == growth.Grows || g.drained()
+}
+
+func (g *group) drained() bool { return g.all != "" && growth.Climbs(g.counts) }
 
 // all runs fn and judges.
 func (r *repeat) all() {
@@ -437,7 +450,61 @@ func (r *repeat) count(leaks []report.Leak) {
 			g.counts = append(g.counts, 0)
 		}
 		g.counts[r.run] = now[g]
+		g.all = g.allOut()
 	}
+}
+
+// pool is the pool of connections that all of it was taken from, and its size; nil when there is none, or no limit.
+func (g *group) pool() (p *lease.Pool, size int) {
+	for _, k := range g.keys {
+		if k.List != "lease" {
+			continue
+		}
+		l := lease.Live.Get(k.ID)
+		if l == nil {
+			continue
+		}
+		if p != nil && p != l.Pool() {
+			return nil, 0
+		}
+		p = l.Pool()
+	}
+	if p == nil || !lendsConns(p) {
+		return nil, 0
+	}
+	if size = p.Size(); size <= 0 {
+		return nil, 0
+	}
+	return p, size
+}
+
+// allOut says that all connections of the pool are out, between two runs; "" when they are not.
+func (g *group) allOut() string {
+	if p, size := g.pool(); p != nil && lease.Live.Out()[p] >= size && inOnePlace(p) {
+		return allOut(p, size)
+	}
+	return ""
+}
+
+// inOnePlace says whether the pool's limit is on all that is out: that of an http.Transport is for each host, and HTTP/2 has
+// many requests on one connection.
+func inOnePlace(p *lease.Pool) bool {
+	if p.Kind() != string(HTTPConn) {
+		return true
+	}
+	out := lease.Live.All(func(l *lease.Lease) bool { return l.Pool() == p })
+	if len(out) == 0 {
+		return false
+	}
+	first := out[0].Info().Remote
+	return !slices.ContainsFunc(out, func(l *lease.Lease) bool {
+		i := l.Info()
+		return i.Remote != first || !strings.HasPrefix(i.Protocol, "HTTP/1")
+	})
+}
+
+func allOut(p *lease.Pool, size int) string {
+	return fmt.Sprintf("the %s of %s are all out", many(size, "connection"), p.Name())
 }
 
 func (r *repeat) group(key string) *group {
@@ -459,6 +526,9 @@ const (
 
 // clear says whether what is to come could not change the verdict: something grows for sure, or nothing can any more.
 func (r *repeat) clear() bool {
+	if slices.ContainsFunc(r.order, (*group).drained) { // the next run may wait for a connection for ever
+		return true
+	}
 	if r.n-r.run >= lastRuns {
 		if r.run > manyRuns && r.run%thenEvery != 0 || !slices.ContainsFunc(r.order, (*group).changed) {
 			return false
@@ -497,12 +567,12 @@ func (r *repeat) late() bool {
 func (r *repeat) growing() (out []*group) {
 	told := make(map[*group]bool)
 	for _, g := range r.order {
-		if growth.Judge(g.counts) == growth.Grows && g.within != nil {
+		if g.grows() && g.within != nil {
 			told[g.within] = true
 		}
 	}
 	for _, g := range r.order {
-		if growth.Judge(g.counts) == growth.Grows && !told[g] {
+		if g.grows() && !told[g] {
 			out = append(out, g)
 		}
 	}
@@ -591,24 +661,17 @@ func (r *repeat) entry(g *group) report.Leak {
 
 // limit says how many more runs it takes until there is no more of it, where that is known; "" elsewhere.
 func (r *repeat) limit(g *group) string {
+	if g.all != "" {
+		return "now " + g.all
+	}
 	slope := growth.Slope(g.counts)
-	pools := make(map[*lease.Pool]bool)
+	if p, size := g.pool(); p != nil {
+		return until(growth.RunsUntil(lease.Live.Out()[p], size, slope), allOut(p, size))
+	}
 	ends := 0
 	for _, k := range g.keys {
-		switch k.List {
-		case "lease":
-			if l := lease.Live.Get(k.ID); l != nil {
-				pools[l.Pool()] = true
-			}
-		case "socket":
+		if k.List == "socket" {
 			ends++
-		}
-	}
-	if len(pools) == 1 {
-		for p := range pools {
-			if size := p.Size(); size > 0 && lendsConns(p) {
-				return until(growth.RunsUntil(lease.Live.Out()[p], size, slope), fmt.Sprintf("the %d connections of %s are all out", size, p.Name()))
-			}
 		}
 	}
 	if limit := descriptorLimit(); ends > 0 && limit > 0 {

@@ -419,6 +419,52 @@ func TestRepeatLimit(t *testing.T) {
 	assert.Regexp(t, `; 6 more runs and the 10 connections of .* are all out\n`, r.errs[0])
 }
 
+// TestRepeatEmptiesPool: a leak that has taken all connections of its pool is one, though it grows no more, and the run that would
+// wait for a connection for ever is not begun. A cache of as many is none as long as one connection is left, nor when its
+// connections lead to several hosts, of which each has a limit of its own.
+func TestRepeatEmptiesPool(t *testing.T) {
+	for _, c := range []struct {
+		why     string
+		keep    int // connections that fn keeps; 0 for all it can get
+		servers int
+		runs    int
+		want    string
+	}{
+		{"each run leaves one", 0, 1, 4, `1 more after each of 4 runs \(×4\)\n.*stopped after 4 of 10 runs(?s:.*); now the 5 connections of .* are all out\n`},
+		{"one connection is left", 4, 1, 10, ""},
+		{"each host has its own limit", 5, 5, 10, ""},
+	} {
+		t.Run(c.why, func(t *testing.T) {
+			var urls []string
+			for range c.servers {
+				urls = append(urls, forbidden(t).URL)
+			}
+			client := &http.Client{Transport: httpcheck.Instrument(&http.Transport{MaxConnsPerHost: 5})}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			r := &recorder{name: "TestFake"}
+			runs := 0
+			leakcheck.Repeat(r, 10, func() {
+				if runs++; c.keep > 0 && runs > c.keep {
+					return
+				}
+				require.Less(t, runs, 6, "the sixth waits for ever")
+				req, err := http.NewRequestWithContext(ctx, http.MethodGet, urls[runs%len(urls)], nil)
+				require.NoError(t, err)
+				_, err = client.Do(req)
+				require.NoError(t, err)
+			})
+			if c.want == "" {
+				assert.Empty(t, r.errs)
+				return
+			}
+			require.Len(t, r.errs, 1)
+			assert.Regexp(t, c.want, r.errs[0])
+			assert.Equal(t, c.runs+1, runs)
+		})
+	}
+}
+
 // TestRepeatReported: a report and a baseline know what Repeat found as they know what Verify found.
 func TestRepeatReported(t *testing.T) {
 	const test, alone = "leak TestRepeat failed LK601×3", "leak TestRepeatAlone failed LK601×3"

@@ -132,6 +132,25 @@ func mayGrow(counts []int, n int) bool {
 	return false
 }
 
+// Climbs says whether each run has left something, in Least runs or more, until there was no more to leave: whether the counts
+// rise from the first run on and stay where they stop. It tells a leak that has taken all there is from one that ended by
+// itself only where it is known that there is no more.
+func Climbs(counts []int) bool {
+	rising := true
+	runs := 0
+	for i := 1; i < len(counts); i++ {
+		switch rise := counts[i] - counts[i-1]; {
+		case rise < 0, rise > 0 && !rising:
+			return false
+		case rise > 0:
+			runs++
+		default:
+			rising = false
+		}
+	}
+	return runs >= Least
+}
+
 func rises(counts []int) int { return len(measure(counts).rises) }
 
 // measured is a series, taken apart.

@@ -255,3 +255,24 @@ func TestWords(t *testing.T) {
 		RunsUntil(3, 10, 1), RunsUntil(10, 10, 1), RunsUntil(3, 10, 0), RunsUntil(0, 10, 2.5), RunsUntil(0, 1<<40, 0.001),
 	})
 }
+
+// TestClimbs: a series that rose in each run until it stopped is told from one that began late, paused or came back.
+func TestClimbs(t *testing.T) {
+	for _, c := range []struct {
+		counts []int
+		want   bool
+	}{
+		{nil, false},
+		{[]int{0, 0, 0, 0}, false},
+		{[]int{0, 1, 2}, false},
+		{[]int{0, 1, 2, 3}, true},
+		{[]int{0, 3, 6, 9}, true},
+		{[]int{0, 1, 2, 3, 3, 3}, true},
+		{[]int{0, 1, 2, 2, 2, 2}, false},
+		{[]int{0, 0, 1, 2, 3}, false},
+		{[]int{0, 1, 1, 2, 3}, false},
+		{[]int{0, 1, 2, 3, 2}, false},
+	} {
+		assert.Equal(t, c.want, Climbs(c.counts), "%v", c.counts)
+	}
+}
