@@ -21,7 +21,7 @@ import (
 // Each client calls fn once; with Times(n) they share n calls, and with For(d) they go on for that time. A call that was
 // begun is let to its end. ctx is t's context, where t has one, and is cancelled when Concurrently returns.
 //
-// An error of fn does not fail t: it is counted, and Load.Err gives it. A panic of fn fails t with its stack, and ends the
+// An error of fn does not fail t: it is counted, Load.Err gives it, and the load is logged. A panic of fn fails t with its stack, and ends the
 // load. A client that calls t.FailNow, as package require does, ends, and the others go on; return an error instead. When no
 // call has ended for a minute (in a synctest bubble, for a day), or the deadline of t comes near, ctx is cancelled and t fails with the lines at which the
 // clients hang; those that do not end then are left behind.
@@ -93,7 +93,7 @@ func Concurrently(t TB, clients int, fn func(ctx context.Context) error, opts ..
 	for _, text := range problems {
 		failWith(t, "%s", text)
 	}
-	if len(problems) > 0 || t.Failed() {
+	if len(problems) > 0 || load.Failed > 0 || t.Failed() {
 		t.Logf("%s", load)
 	}
 	return load
