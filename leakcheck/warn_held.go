@@ -38,7 +38,7 @@ const (
 // when it has ended, and a test that runs into -timeout never does, they go to standard error too, with the test's name, unless
 // -v shows them at once. (go test ./... shows standard error of packages that fail.)
 //
-// Each lease is told once. After 10 leases of one test the others are counted. What counts is what the test took itself, with
+// Each lease is told once, and what is like one that was told, from the same line, in one line. After 10 leases of one test the others are counted. What counts is what the test took itself, with
 // its subtests and the goroutines that it started, also beside parallel tests; with a check of one pool (httpcheck.Verify, dbcheck.Verify), what was
 // taken from that one. limit is above 0; of several the smallest counts. Given to Main it holds for all tests of the package,
 // and the lines of those that do not call Verify go to standard error. Take and Check watch no test and refuse it with an
@@ -99,7 +99,8 @@ type warned struct {
 	limit time.Duration
 	pools []*lease.Pool // that were given to the check
 	said  int
-	more  int // that were not said
+	more  int             // that were not said
+	lines map[string]bool // what was told in full, and the line that took it
 }
 
 // covers says whether the lease is the check's.
@@ -286,6 +287,15 @@ func (h *warnings) tell(by *warned, l *lease.Lease, limit time.Duration) {
 	}
 	found := report.Finish([]report.Leak{out})
 	by.w.recordLeak(found[0], fragment.Noted, baseline.Answer{}, 0)
+	line := one.what + " " + s.site.String()
+	if by.lines[line] {
+		by.log(test, fmt.Sprintf("leakcheck: %s (%s%s, like one above)", out.Summary, codeHeld, one.where))
+		return
+	}
+	if by.lines == nil {
+		by.lines = make(map[string]bool)
+	}
+	by.lines[line] = true
 	by.log(test, report.Text{Who: "leakcheck", Scope: by.w.name, Leaks: found}.String())
 }
 

@@ -115,16 +115,20 @@ func TestWarnHeldEnd(t *testing.T) {
 	defer all[11].Release(false)
 	done()
 	logs := rec.logged()
-	said, back := 0, 0
+	said, back, full := 0, 0, 0
 	for _, s := range logs {
 		if strings.Contains(s, " still is; WarnHeld(1ms) says so") {
 			said++
+		}
+		if strings.Contains(s, "\n") {
+			full++
 		}
 		if strings.Contains(s, " was returned after ") {
 			back++
 		}
 	}
 	assert.Equal(t, []int{10, 10}, []int{said, back}, "%s", logs)
+	assert.Equal(t, 1, full, "of one line the first alone is told in full: %s", logs)
 	assert.Contains(t, logs, "leakcheck: 2 other leases held for longer than 1ms, not shown (LK604)")
 	require.Len(t, rec.errs, 1)
 	assert.Contains(t, rec.errs[0], "sql.Tx from db.BeginTx was neither committed nor rolled back")
