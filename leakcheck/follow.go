@@ -74,6 +74,9 @@ func (w *watch) endFollowers() (leaks []report.Leak) {
 			if !l.Example {
 				r.Role = "at"
 			}
+			if l.Code == codeExhausted {
+				r.HoldsAs = "held then"
+			}
 			r.Unknown = "" // why there is no line only the package that follows knows
 			leaks = append(leaks, r)
 		}
