@@ -68,6 +68,9 @@ func FailFast(t TB, within time.Duration, start func(ctx context.Context) error,
 	case within <= 0:
 		failWith(t, "leakcheck.FailFast(%v): the time must be above 0, as in FailFast(t, time.Second, start)", within)
 		return
+	case within < time.Microsecond: // FailFast(t, 5, start)
+		failWith(t, "leakcheck.FailFast(%v): a number without a unit is nanoseconds: use %d*time.Second", within, int64(within))
+		return
 	case goroutines.me().Bubble != 0:
 		failWith(t, "leakcheck.FailFast: it cannot run in a synctest bubble, where the time that start may take never passes while it waits in the network: call it outside of synctest.Test")
 		return

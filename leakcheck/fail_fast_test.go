@@ -223,6 +223,7 @@ func TestFailFastOptions(t *testing.T) {
 	for want, call := range map[string]func(t leakcheck.TB){
 		"leakcheck.FailFast: start is nil: pass a function that starts what is tested and returns its error": func(t leakcheck.TB) { leakcheck.FailFast(t, time.Second, nil) },
 		"leakcheck.FailFast(0s): the time must be above 0, as in FailFast(t, time.Second, start)":            func(t leakcheck.TB) { leakcheck.FailFast(t, 0, never) },
+		"leakcheck.FailFast(5ns): a number without a unit is nanoseconds: use 5*time.Second":                 func(t leakcheck.TB) { leakcheck.FailFast(t, 5, never) },
 		"leakcheck.Wait(-1ns): the wait is negative: use 0 to look once, or a time such as 2*time.Second": func(t leakcheck.TB) {
 			leakcheck.FailFast(t, ample, func(context.Context) error { return errDead }, leakcheck.Wait(-1))
 		},
