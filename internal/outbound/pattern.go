@@ -47,6 +47,8 @@ func ParsePattern(text string) (Pattern, error) {
 	case text == OwnListeners:
 		p.own, p.shown = true, "leakcheck.OwnListeners"
 		return p, nil
+	case text == "OwnListeners", text == "leakcheck.OwnListeners":
+		return p, fmt.Errorf("it is the name of the constant leakcheck.OwnListeners: write that without quotes")
 	case text == "":
 		return p, fmt.Errorf("it is empty")
 	case strings.ContainsAny(text, " \t\r\n"):

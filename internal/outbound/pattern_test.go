@@ -62,6 +62,7 @@ func TestPattern(t *testing.T) {
 func TestPatternRefuses(t *testing.T) {
 	for pattern, want := range map[string]string{
 		"":                    "it is empty",
+		"OwnListeners":        "it is the name of the constant leakcheck.OwnListeners: write that without quotes",
 		"db.internal 5432":    "it has a space",
 		"db.internal:":        "there is no port behind the colon",
 		"db.internal:x":       `port "x" is no number from 1 to 65535`,
