@@ -409,6 +409,8 @@ func (r *remote) refused(resp *http.Response) error {
 		do = "run the test on the same machine, or let the service give leakcheck.Handler the option leakcheck.AnyClient()"
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		do = "give the address that is not guarded, or with a user, as in http://USER:PASSWORD@HOST"
+	case code == http.StatusNotFound && strings.Trim(r.url.Path, "/") == "":
+		do = "give the address with the path at which the service mounts leakcheck.Handler(), such as /debug/leakgate"
 	case code == http.StatusNotFound:
 		do = "mount it: mux.Handle(" + strconv.Quote(r.url.Path) + ", leakcheck.Handler()), or correct the address"
 	case code >= 300 && code < 400:

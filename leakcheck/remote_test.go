@@ -309,6 +309,7 @@ func TestRemoteErrors(t *testing.T) {
 		{"hangs up", "http://" + hangsUp.Addr().String() + "/x", nil, "the census could not be read: the connection was closed before the answer had ended; expected was a service that mounts leakcheck.Handler() there: start it, or correct the address"},
 		{"TLS where there is none", "https://" + strings.TrimPrefix(serve(200, census), "http://"), nil, "the census could not be read: tls: first record does not look like a TLS handshake; expected was a service that mounts leakcheck.Handler() there: start it, or correct the address"},
 		{"not mounted", serve(404, "404 page not found"), nil, `the server answered 404: mount it: mux.Handle("/debug/leakgate", leakcheck.Handler()), or correct the address`},
+		{"no path", strings.TrimSuffix(serve(404, "404 page not found"), "/debug/leakgate"), nil, `the server answered 404: give the address with the path at which the service mounts leakcheck.Handler(), such as /debug/leakgate`},
 		{"our own 403", serve(403, "leakcheck.Handler: no: only here\nmore"), nil, `the server answered 403 and said "no: only here": run the test on the same machine, or let the service give leakcheck.Handler the option leakcheck.AnyClient()`},
 		{"another 403", serve(403, "no"), nil, "the server answered 403: give the address that is not guarded, or with a user, as in http://USER:PASSWORD@HOST"},
 		{"redirect", serve(302, ""), nil, "the server answered 302: give the address that it leads to; redirects are not followed"},
