@@ -13,11 +13,10 @@ func OnExhausted(f func()) (restore func()) {
 	return func() { onExhausted = nil }
 }
 
-// WithoutLooks lets loads end before it was looked whether somebody waits for a connection.
-func WithoutLooks() (restore func()) {
-	before := firstLook
-	firstLook = noLook
-	return func() { firstLook = before }
+// WithoutDumps lets loads end before a dump shows who waits for a connection.
+func WithoutDumps() (restore func()) {
+	firstDump = time.Hour
+	return func() { firstDump = 0 }
 }
 
 // HangSoon lets a load give clients up that have not returned for that long, and wait as long for those that heed their context.

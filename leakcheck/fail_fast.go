@@ -419,7 +419,13 @@ func (p waitPlace) hint() string {
 // waitsAt says where a goroutine waits, given the sockets that are open, and the keys of those that were before, sorted.
 func waitsAt(g goroutine.Goroutine, open []socket.Socket, before []uint64) (p waitPlace) {
 	p.site = callsite.Pick(callsite.User(g.Frames))
-	if i := slices.Index(g.Frames, p.site); i > 0 && !strings.HasPrefix(g.Frames[i-1].Func, "runtime.") {
+	i := slices.Index(g.Frames, p.site)
+	if i > 0 && strings.HasPrefix(g.Frames[i-1].Func, callsite.Module+"/leakcheck.WrapDial") { // which the caller knows nothing of
+		for i > 1 && strings.HasPrefix(g.Frames[i-1].Func, callsite.Module+"/leakcheck.") {
+			i--
+		}
+	}
+	if i > 0 && !strings.HasPrefix(g.Frames[i-1].Func, "runtime.") {
 		p.in = path.Base(g.Frames[i-1].Func)
 	}
 	for _, f := range g.Frames {

@@ -140,6 +140,29 @@ func TestFailFastReports(t *testing.T) {
 	}
 }
 
+// TestFailFastLooksUp: while the name is looked up there is no socket yet, and the dial tells where it leads.
+func TestFailFastLooksUp(t *testing.T) {
+	r := &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}
+	dial := leakcheck.WrapDial((&net.Dialer{Resolver: r}).DialContext)
+	rec := &recorder{name: t.Name()}
+	leakcheck.BeforeVerdict(t, func() { waitUntilIn(t, [][2]string{{"select", "looksUp"}}) })
+	leakcheck.FailFast(rec, soon, func(ctx context.Context) error { return looksUp(ctx, dial, "broker.internal:5672") }, leakcheck.Wait(time.Minute))
+	require.Len(t, rec.errs, 1)
+	assert.Contains(t, rec.errs[0], "it was in net.(*Dialer).DialContext to broker.internal:5672 at fail_fast_test.go:")
+	assert.Contains(t, rec.errs[0], "give the dial a time-out")
+}
+
+func looksUp(ctx context.Context, dial func(context.Context, string, string) (net.Conn, error), addr string) error {
+	conn, err := dial(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
 // TestFailFastSilent: an error in time, and nothing left.
 func TestFailFastSilent(t *testing.T) {
 	dead := mockserver.Refuse(t)

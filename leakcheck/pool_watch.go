@@ -12,13 +12,14 @@ import (
 
 // How often it is looked whether somebody waits while a pool of database/sql is full.
 const (
+	firstLook = time.Millisecond
 	lastLook  = 20 * time.Millisecond
 	noLook    = time.Hour
 	dumpShare = 100 // a dump may take one part of this of the time
 )
 
-// firstLook is when it is looked first whether somebody waits. Tests of this package have more.
-var firstLook = time.Millisecond
+// firstDump is the time from the beginning of a load to its first dump at least. Tests of this package have more.
+var firstDump time.Duration
 
 // poolWatch measures the pools while a load runs, and looks for the moment at which one is exhausted.
 type poolWatch struct {
@@ -31,7 +32,7 @@ type poolWatch struct {
 }
 
 func watchPools(test TestID) *poolWatch {
-	w := &poolWatch{before: dbpool.AllStats(), seen: make(map[*lease.Pool]*lease.Exhaustion), pause: firstLook}
+	w := &poolWatch{before: dbpool.AllStats(), seen: make(map[*lease.Pool]*lease.Exhaustion), pause: firstLook, rest: time.Now().Add(firstDump)}
 	sizes := make(map[uint64]int, len(w.before))
 	for id, s := range w.before {
 		sizes[id] = s.Size
