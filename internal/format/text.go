@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/leakgate/leakgate/fragment"
+	"github.com/leakgate/leakgate/internal/codes"
 	"github.com/leakgate/leakgate/internal/verdict"
 )
 
@@ -261,11 +262,7 @@ func (t *text) holds(f *verdict.Finding) {
 		}
 		all = append(all, visible(h))
 	}
-	name := "also holds"
-	if f.Leak.Count > 1 {
-		name = "each holds"
-	}
-	t.row(name, plain, all...)
+	t.row(codes.HoldsWord(f.Leak.Code, f.Leak.Count), plain, all...)
 }
 
 // known counts what does not fail. What was noted is listed, because nothing else shows it.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/leakgate/leakgate/fragment"
+	"github.com/leakgate/leakgate/internal/codes"
 	"github.com/leakgate/leakgate/internal/verdict"
 )
 
@@ -145,9 +146,9 @@ func newFinding(f *verdict.Finding, v *verdict.Verdict, o Options) findingView {
 		out.Stack = append(out.Stack, newPlace(fr, f.ModuleDir, o))
 	}
 	out.Holds, out.HoldsMore = lines(l.Holds, maxHolds)
-	out.HoldsWord = "also holds"
+	out.HoldsWord = codes.HoldsWord(l.Code, f.Count)
 	if f.Count > 1 {
-		out.HoldsWord, out.CountWord = "each holds", "×"+number(f.Count)
+		out.CountWord = "×" + number(f.Count)
 	}
 	out.FixWord = "fix"
 	if l.Likely {
