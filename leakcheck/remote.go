@@ -254,7 +254,7 @@ func (r *remote) leaks(a *census.Answer) (leaks []Leak, ignored []string) {
 			}
 			l := Leak{
 				Kind: Kind(g.Kind), Code: g.Code, Summary: g.Summary, Count: n, Site: remoteFrame(g.Site), Hint: g.Hint,
-				State: joinNonEmpty(", ", g.State, "held for "+census.Age(age)),
+				State: joinNonEmpty(", ", "held for "+census.Age(age), g.State), // a statement is the last: what follows one is masked as its part
 			}
 			if g.Pool != "" {
 				l.Holds = append(l.Holds, "a lease of "+g.Pool)
