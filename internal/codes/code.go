@@ -78,6 +78,8 @@ func tags(id string) []string {
 		out = append(out, "database", "connection", "pgx")
 	case strings.HasPrefix(id, `LK2`):
 		out = append(out, "database", "connection")
+	case id == `LK303`:
+		out = append(out, "file")
 	case strings.HasPrefix(id, `LK3`):
 		out = append(out, "socket", "connection")
 	case strings.HasPrefix(id, `LK4`):
@@ -137,6 +139,7 @@ var names = map[string]string{
 	`LK229`: "PgxConnNotClosed",
 	`LK301`: "SocketNotClosed",
 	`LK302`: "ListenerNotClosed",
+	`LK303`: "FileNotClosed",
 	`LK401`: "ProcessNotWaitedFor",
 	`LK501`: "ProbeFoundLeak",
 	`LK601`: "GrowsWithEveryRun",

@@ -444,6 +444,18 @@ var table = []Code{
 		Tags:     []string{"leak", "socket", "connection"},
 	},
 	{
+		ID:    `LK303`,
+		Short: "a file that was never closed",
+		Full:  "A file, a directory or an end of a pipe was opened and not closed: defer f.Close(). It is seen in deep mode alone (leakgate test), where the functions of package os that open and close are hooked.",
+		Markdown: "A file, a directory or an end of a pipe was opened and not closed: `defer f.Close()`. It is seen in deep mode alone (`leakgate\n" +
+			"test`), where the functions of package `os` that open and close are hooked.\n" +
+			"\n" +
+			"A file that is dropped without `Close` is closed when the garbage collector finds that nothing refers to it. It is a leak all the\n" +
+			"same: in production a collection may be minutes off. When one runs before the check, the entry says \"proved\".",
+		Packages: []string{"leakgate"},
+		Tags:     []string{"leak", "file"},
+	},
+	{
 		ID:    `LK401`,
 		Short: "a child process that was never waited for",
 		Full:  "A child process was started and not waited for. Once it has ended, the kernel keeps its entry until somebody calls Wait; and while it runs it holds its pipes. Use exec.CommandContext, and call Wait on every path.",

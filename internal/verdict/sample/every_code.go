@@ -48,6 +48,7 @@ func everyCode() []fragment.Leak {
 		{`LK229`, "pgx-conn", "pgx.Conn", "a pgx.Conn was never closed", "defer conn.Close(ctx)"},
 		{`LK301`, "socket", "tcp", "a TCP socket in CLOSE_WAIT", ""},
 		{`LK302`, "socket", "tcp listener", "a listener was never closed", "defer l.Close()"},
+		{`LK303`, "file", "file", "file app.log was never closed", "defer f.Close()"},
 		{`LK401`, "process", "child sh", "a child process was never waited for: sh", "cmd.Wait()"},
 		{`LK501`, "redis-conn", "redis", "a connection of the redis pool is out", ""},
 		{`LK601`, "sql-conn", "Repeat", "1 more connection after each of 10 runs", "defer db.Close()"},
