@@ -14,6 +14,7 @@ import (
 	"github.com/leakgate/leakgate/internal/goroutine"
 	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/lease"
+	"github.com/leakgate/leakgate/internal/origin"
 	"github.com/leakgate/leakgate/internal/process"
 	"github.com/leakgate/leakgate/internal/report"
 	"github.com/leakgate/leakgate/internal/roundtrip"
@@ -127,6 +128,7 @@ var toldBy = map[string][]Kind{
 	string(PgxConn):  {PgxConn, PgxRows, SQLRows, SQLTx, SQLConn}, // database/sql may stand above a pgx pool
 	string(PgxRows):  {PgxRows},
 	"pgx-single":     {PgxConn}, // connections that no pool has opened
+	string(File):     {File},    // tracked in deep mode
 }
 
 // leaser is a probe of this module whose resources are tracked leases: the check explains them with all it knows.
@@ -192,16 +194,23 @@ func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.
 	}
 	for _, s := range described {
 		b := w.blameSocket(s, described, w.blameKey(report.Key{List: "socket", ID: s.Key()}, unknown))
+		from, _ := origin.Descriptor(s.FD)
+		if from.Test != 0 {
+			b = w.blameID(from.Test, label.NameOf(from.Test))
+		}
 		if !w.lists(Socket) {
 			b = others
 		}
-		in.Sockets = append(in.Sockets, fold.Socket{Socket: s, Blame: b})
+		in.Sockets = append(in.Sockets, fold.Socket{Socket: s, Blame: b, PCs: from.PCs})
 	}
 	for _, r := range kids {
 		if c, ok := process.Describe(r); ok {
-			in.Children = append(in.Children, fold.Child{
-				Child: c, ID: r.ID, Blame: w.blameKey(report.Key{List: "process", ID: r.ID}, unknown),
-			})
+			b := w.blameKey(report.Key{List: "process", ID: r.ID}, unknown)
+			from, _ := origin.Process(r.PID)
+			if from.Test != 0 {
+				b = w.blameID(from.Test, label.NameOf(from.Test))
+			}
+			in.Children = append(in.Children, fold.Child{Child: c, ID: r.ID, Blame: b, PCs: from.PCs})
 		}
 	}
 	for _, f := range gs {

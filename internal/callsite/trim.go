@@ -29,8 +29,12 @@ var goroot = sync.OnceValue(func() string {
 	return root
 })
 
-// IsStd says whether the frame is in the standard library.
+// IsStd says whether the frame is in the standard library. Its own tests are not: they are there only when they are what is
+// tested.
 func IsStd(f Frame) bool {
+	if IsTestFile(f) {
+		return false
+	}
 	if root := goroot(); root != "" && f.File != "" {
 		return strings.HasPrefix(f.File, root)
 	}

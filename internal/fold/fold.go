@@ -52,7 +52,8 @@ type Lease struct {
 type Socket struct {
 	socket.Socket
 	Blame   Blame
-	Dropped bool // the garbage collector closed it when it was asked to run: nothing referred to it
+	Dropped bool      // the garbage collector closed it when it was asked to run: nothing referred to it
+	PCs     []uintptr // stack that opened it; nil when it is not known
 }
 
 // Child is a child process that is new.
@@ -60,6 +61,7 @@ type Child struct {
 	process.Child
 	ID    uint64
 	Blame Blame
+	PCs   []uintptr // stack that started it; nil when it is not known
 }
 
 // Input is everything that is new.
@@ -108,6 +110,7 @@ func Fold(in Input) Output {
 	f.connect()
 	f.leases()
 	f.databaseLeases()
+	f.fileLeases()
 	f.databasePools()
 	f.reserve()
 	f.untracked()

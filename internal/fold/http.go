@@ -36,8 +36,8 @@ const (
 // leases are the surest evidence: each names its line, its connection and the goroutine that reads it.
 func (f *folder) leases() {
 	for _, l := range f.in.Leases {
-		if ofDatabase(l) {
-			continue // see databaseLeases
+		if ofDatabase(l) || l.Info.Kind == kindFile {
+			continue // see databaseLeases and fileLeases
 		}
 		if l.Blame.Other {
 			if l.Now == lease.Held {

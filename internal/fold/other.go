@@ -117,7 +117,9 @@ func (f *folder) children() {
 		if n > 0 {
 			leak.Holds = append(leak.Holds, plural(n, "goroutine")+" of os/exec that serve it, and their pipes")
 		}
-		if len(leak.Stack) == 0 {
+		if openedAt(&leak, c.PCs) {
+			leak.Role = "started by"
+		} else if len(leak.Stack) == 0 {
 			leak.Unknown = "the kernel does not say which line started a process; look for cmd.Start in what the test calls"
 		}
 		f.add(c.Blame, leak)
@@ -308,6 +310,9 @@ func (f *folder) sockets() {
 		if s.Dropped || c.b != nil && c.b.Dropped {
 			leak.State += "; proved unreachable: the garbage collector closed it when it was asked to run"
 			leak.Why = "nothing refers to it any more; in production it stays open until a collection that may be minutes off"
+		}
+		if openedAt(&leak, s.PCs) || c.b != nil && openedAt(&leak, c.b.PCs) {
+			leak.Role = "opened at"
 		}
 		f.add(s.Blame, leak)
 	}
