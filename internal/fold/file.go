@@ -6,6 +6,9 @@ import (
 	"github.com/leakgate/leakgate/internal/report"
 )
 
+// CodeFile is the code of a file that was never closed. docs/codes.md explains it.
+const CodeFile = "LK303"
+
 const (
 	kindFile = "file"
 	rankFile = 55 // after what may hold one: a child process has pipes
@@ -19,7 +22,7 @@ func (f *folder) fileLeases() {
 			continue
 		}
 		leak := report.Leak{
-			Kind: kindFile, Code: l.Info.Code, Class: "file", Summary: l.Info.Summary, State: l.Info.State,
+			Kind: kindFile, Code: CodeFile, Class: "file", Summary: l.Info.Summary, State: l.Info.State,
 			Hint: l.Info.Hint, Why: l.Info.Note, Rank: rankFile,
 			Keys: []report.Key{{List: "lease", ID: l.ID}},
 		}

@@ -15,7 +15,7 @@ import (
 // TestFiles: a file has the line that opened it, and one that only the standard library knows of is left out.
 func TestFiles(t *testing.T) {
 	here := callstack.Capture(0).PCs()
-	info := lease.Info{Kind: "file", Code: "LK303", Summary: "file a.txt was never closed", Hint: "defer f.Close()"}
+	info := lease.Info{Kind: "file", Summary: "file a.txt was never closed", Hint: "defer f.Close()"}
 	out := Fold(Input{Leases: []Lease{
 		{ID: 1, Info: info, PCs: here, Blame: Blame{Test: "TestA"}},
 		{ID: 2, Info: info, PCs: here, Blame: Blame{Test: "TestB", Other: true}},
@@ -24,7 +24,7 @@ func TestFiles(t *testing.T) {
 	}})
 	require.Len(t, out.Leaks, 1)
 	leak := out.Leaks[0]
-	assert.Equal(t, "LK303", leak.Code)
+	assert.Equal(t, CodeFile, leak.Code)
 	assert.Equal(t, "TestA", leak.Test)
 	assert.Contains(t, leak.Site.Func, "TestFiles")
 }
