@@ -65,7 +65,7 @@ func TestUsage(t *testing.T) {
 		{"dmo"}, {"DEMO"}, {"dem"}, {"versoin"}, {"frobnicate", "./..."},
 		{"version", "-h"}, {"version", "x"},
 		{"demo", "-h"}, {"demo", "-x"}, {"demo", "-keep"}, {"demo", "now"}, {"demo", "-keep", "incident"},
-		{"help", "report"}, {"help", "baseline"}, {"help", "baseline", "accept"}, {"help", "baseline", "prune"}, {"help", "baseline", "check"},
+		{"help", "test"}, {"test", "-kinds"}, {"help", "report"}, {"help", "baseline"}, {"help", "baseline", "accept"}, {"help", "baseline", "prune"}, {"help", "baseline", "check"},
 		{"help", "completion"}, {"help", "baseline", "acept"}, {"help", "report", "x"}, {"help", "--help"},
 		{"report", "--formt", "json", "leaks"}, {"report", "-format", "jsn", "leaks"}, {"report", "-format", "xml", "leaks"},
 		{"report", "-format"}, {"report", "leaks", "-format", "json"}, {"report", "leaks", "-h", "x"}, {"report", "leaks", "-p"},

@@ -39,6 +39,10 @@ func commands() []command {
 			usage: demoUsage, flags: func() *flag.FlagSet { return demoFlags(new(demo)) }, run: demoCommand,
 		},
 		{
+			names: []string{"test"}, about: "run go test with every leak in it given a line, with no change to the code",
+			usage: deepUsage, flags: func() *flag.FlagSet { return deepFlags(new(deepOptions)) }, args: argPackages, run: deepCommand,
+		},
+		{
 			names: []string{"report"}, about: "merge what test runs wrote down into one verdict: text, HTML, SARIF, GitHub, GitLab, JUnit",
 			usage: reportUsage, flags: func() *flag.FlagSet { return reportFlags(new(reportOptions)) }, args: argFolders, run: reportCommand,
 		},

@@ -11,13 +11,15 @@ function __leakgate_at
         switch $w
             case '--'
                 return 1
-            case '-expires' '--expires' '-owner' '--owner' '-reason' '--reason' '-o' '--o' '-keep' '--keep' '-root' '--root' '-from' '--from' '-format' '--format' '-baseline' '--baseline'
+            case '-kinds' '--kinds' '-expires' '--expires' '-owner' '--owner' '-reason' '--reason' '-o' '--o' '-keep' '--keep' '-root' '--root' '-from' '--from' '-format' '--format' '-baseline' '--baseline'
                 set skip 1
             case '-*'
             case '*'
                 switch "$path $w"
                     case ' demo'
                         set path 'demo'
+                    case ' test'
+                        set path 'test'
                     case ' report'
                         set path 'report'
                     case ' baseline'
@@ -41,6 +43,7 @@ function __leakgate_at
 end
 complete -c leakgate -f
 complete -c leakgate -n '__leakgate_at \'\'' -a 'demo' -d 'watch leaks of HTTP and database connections being caught, by go test, on this machine'
+complete -c leakgate -n '__leakgate_at \'\'' -a 'test' -d 'run go test with every leak in it given a line, with no change to the code'
 complete -c leakgate -n '__leakgate_at \'\'' -a 'report' -d 'merge what test runs wrote down into one verdict: text, HTML, SARIF, GitHub, GitLab, JUnit'
 complete -c leakgate -n '__leakgate_at \'\'' -a 'baseline' -d 'keep the list of the leaks that were there before: accept, prune, check'
 complete -c leakgate -n '__leakgate_at \'\'' -a 'completion' -d 'print the script that completes these words in bash, zsh, fish or PowerShell'
@@ -49,6 +52,11 @@ complete -c leakgate -n '__leakgate_at \'\'' -a 'version' -d 'print the version'
 complete -c leakgate -n '__leakgate_at \'demo\'' -o keep -x -a '(__fish_complete_directories)' -d 'write the module to DIR and leave it there'
 complete -c leakgate -n '__leakgate_at \'demo\'' -o v -d 'also show the commands and everything that go test printed'
 complete -c leakgate -n '__leakgate_at \'demo\'' -o h -d 'show the help'
+complete -c leakgate -n '__leakgate_at \'test\'' -a '(__fish_complete_directories)'
+complete -c leakgate -n '__leakgate_at \'test\'' -o baseline -r -F -a off -d 'leaks that are listed in FILE fail nothing'
+complete -c leakgate -n '__leakgate_at \'test\'' -o kinds -x -d 'look at these KINDS alone, separated by commas: file, socket, http-response, sql-rows, ...'
+complete -c leakgate -n '__leakgate_at \'test\'' -o report -d 'tell leaks in the tests\' output, shown with -v, and fail nothing'
+complete -c leakgate -n '__leakgate_at \'test\'' -o h -d 'show the help'
 complete -c leakgate -n '__leakgate_at \'report\'' -a '(__fish_complete_directories)'
 complete -c leakgate -n '__leakgate_at \'report\'' -o all -d 'text: show every leak, and not the worst alone'
 complete -c leakgate -n '__leakgate_at \'report\'' -o baseline -r -F -a off -d 'read the known leaks from FILE'
@@ -95,6 +103,7 @@ complete -c leakgate -n '__leakgate_at \'completion\'' -a 'fish' -d 'the script 
 complete -c leakgate -n '__leakgate_at \'completion\'' -a 'powershell' -d 'the script for powershell'
 complete -c leakgate -n '__leakgate_at \'completion\'' -o h -d 'show the help'
 complete -c leakgate -n '__leakgate_at \'help\'' -a 'demo' -d 'watch leaks of HTTP and database connections being caught, by go test, on this machine'
+complete -c leakgate -n '__leakgate_at \'help\'' -a 'test' -d 'run go test with every leak in it given a line, with no change to the code'
 complete -c leakgate -n '__leakgate_at \'help\'' -a 'report' -d 'merge what test runs wrote down into one verdict: text, HTML, SARIF, GitHub, GitLab, JUnit'
 complete -c leakgate -n '__leakgate_at \'help\'' -a 'baseline' -d 'keep the list of the leaks that were there before: accept, prune, check'
 complete -c leakgate -n '__leakgate_at \'help\'' -a 'completion' -d 'print the script that completes these words in bash, zsh, fish or PowerShell'

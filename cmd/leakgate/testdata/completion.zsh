@@ -8,10 +8,11 @@ _leakgate() {
         if [[ -n $skip ]]; then skip=''; continue; fi
         case $w in
         --) return ;;
-        -expires|--expires|-owner|--owner|-reason|--reason|-o|--o|-keep|--keep|-root|--root|-from|--from|-format|--format|-baseline|--baseline) skip=1 ;;
+        -kinds|--kinds|-expires|--expires|-owner|--owner|-reason|--reason|-o|--o|-keep|--keep|-root|--root|-from|--from|-format|--format|-baseline|--baseline) skip=1 ;;
         -*) ;;
         *) case "$at $w" in
            " demo") at="demo" ;;
+           " test") at="test" ;;
            " report") at="report" ;;
            " baseline") at="baseline" ;;
            " baseline accept") at="baseline accept" ;;
@@ -40,6 +41,7 @@ _leakgate() {
         folders=""
         words_=(
             'demo:watch leaks of HTTP and database connections being caught, by go test, on this machine'
+            'test:run go test with every leak in it given a line, with no change to the code'
             'report:merge what test runs wrote down into one verdict: text, HTML, SARIF, GitHub, GitLab, JUnit'
             'baseline:keep the list of the leaks that were there before: accept, prune, check'
             'completion:print the script that completes these words in bash, zsh, fish or PowerShell'
@@ -52,6 +54,14 @@ _leakgate() {
         flags_=(
             '-keep:write the module to DIR and leave it there'
             '-v:also show the commands and everything that go test printed'
+            '-h:show the help') ;;
+    "test")
+        folders="packages"
+        words_=()
+        flags_=(
+            '-baseline:leaks that are listed in FILE fail nothing'
+            '-kinds:look at these KINDS alone, separated by commas: file, socket, http-response, sql-rows, ...'
+            '-report:tell leaks in the tests'\'' output, shown with -v, and fail nothing'
             '-h:show the help') ;;
     "report")
         folders="folders"
@@ -122,6 +132,7 @@ _leakgate() {
         folders=""
         words_=(
             'demo:watch leaks of HTTP and database connections being caught, by go test, on this machine'
+            'test:run go test with every leak in it given a line, with no change to the code'
             'report:merge what test runs wrote down into one verdict: text, HTML, SARIF, GitHub, GitLab, JUnit'
             'baseline:keep the list of the leaks that were there before: accept, prune, check'
             'completion:print the script that completes these words in bash, zsh, fish or PowerShell'
