@@ -128,7 +128,8 @@ var toldBy = map[string][]Kind{
 	string(PgxConn):  {PgxConn, PgxRows, SQLRows, SQLTx, SQLConn}, // database/sql may stand above a pgx pool
 	string(PgxRows):  {PgxRows},
 	"pgx-single":     {PgxConn}, // connections that no pool has opened
-	string(File):     {File},    // tracked in deep mode
+	string(File):     {File},    // these two are tracked in deep mode
+	string(Socket):   {Socket},
 }
 
 // leaser is a probe of this module whose resources are tracked leases: the check explains them with all it knows.
@@ -201,7 +202,7 @@ func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.
 		if !w.lists(Socket) {
 			b = others
 		}
-		in.Sockets = append(in.Sockets, fold.Socket{Socket: s, Blame: b, PCs: from.PCs})
+		in.Sockets = append(in.Sockets, fold.Socket{Socket: s, Blame: b, PCs: from.PCs, Lease: from.Lease})
 	}
 	for _, r := range kids {
 		if c, ok := process.Describe(r); ok {
@@ -372,6 +373,7 @@ func (w *watch) explain(s *sight, probed []probedID) {
 		if !w.cfg.wants(Kind(l.Kind)) || w.known(l) {
 			continue
 		}
+		l.Note = l.Note || l.Test == label.Shared
 		if r := w.ignoredBy(&l); r != "" {
 			ignored[r] += max(l.Count, 1)
 			s.excused = append(s.excused, l.Keys...)

@@ -5,10 +5,13 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/leakgate/leakgate/fragment"
 	"github.com/leakgate/leakgate/internal/baseline"
+	"github.com/leakgate/leakgate/internal/callsite"
+	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/report"
 )
 
@@ -88,6 +91,9 @@ func (w *watch) judgeRun(code int) int {
 	o := w.result()
 	registry.forgetPending()
 	o.leaks = report.Finish(slices.Concat(o.leaks, w.endRemotes(), w.takeLoose()))
+	if flagSet("test.v") {
+		tellShared(o.notes)
+	}
 	for _, err := range o.errs {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
@@ -104,6 +110,20 @@ func (w *watch) judgeRun(code int) int {
 		code = max(code, 1)
 	}
 	return code
+}
+
+// tellShared lists what was made once for the life of the process.
+func tellShared(notes []report.Leak) {
+	for _, l := range notes {
+		if l.Test != label.Shared {
+			continue
+		}
+		at := ""
+		if l.Site.Func != "" {
+			at = " at " + callsite.Short(l.Site.File) + ":" + strconv.Itoa(l.Site.Line)
+		}
+		fmt.Fprintf(os.Stderr, "leakcheck: %s, which is no leak: made once%s: %s (×%d)\n", label.Shared, at, l.Summary, max(l.Count, 1))
+	}
 }
 
 // VerifyTestMain is Main for those who know it from goleak: it exits with Main's code.

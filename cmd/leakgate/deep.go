@@ -122,7 +122,20 @@ func (c console) deepTest(ctx context.Context, o deepOptions, args []string) (in
 			todo: "use Go 1.25 or later: install it, or let the go command fetch it with GOTOOLCHAIN=go1.26.0",
 		}
 	}
+	cache, err := c.cacheDir()
+	if err != nil {
+		return 0, err
+	}
 	root := deep.Goroot{Dir: env.GOROOT, Version: env.GOVERSION}
+	var more []string
+	if within(env.GOROOT, env.GOMODCACHE) {
+		// A Go that the go command has downloaded. It refuses to replace files there, and sees another name as another place.
+		if root.Dir, err = deep.Alias(cache, env.GOROOT); err != nil {
+			return 0, unwritable(err)
+		}
+		goCmd = filepath.Join(root.Dir, "bin", "go")
+		more = []string{"GOROOT=" + root.Dir, "GOTOOLCHAIN=local"}
+	}
 	own, args := deep.OverlayFlag(args)
 	if own == "" {
 		own, _ = deep.OverlayFlag(strings.Fields(env.GOFLAGS))
@@ -137,7 +150,7 @@ func (c console) deepTest(ctx context.Context, o deepOptions, args []string) (in
 			return 0, problem{what: "the file of -overlay: " + err.Error(), todo: "give -overlay a file that go test takes too"}
 		}
 	}
-	overlay, err := c.makeOverlay(root)
+	overlay, err := makeOverlay(cache, root)
 	if err != nil {
 		return 0, err
 	}
@@ -154,7 +167,7 @@ func (c console) deepTest(ctx context.Context, o deepOptions, args []string) (in
 	if !hasCount(args) {
 		run = append(run, "-count=1")
 	}
-	return c.runDeep(ctx, goCmd, append(run, args...), o)
+	return c.runDeep(ctx, goCmd, append(run, args...), more, o)
 }
 
 // cutChdir takes the flag -C out, which go test wants first, as one word.
@@ -188,14 +201,14 @@ func hasCount(args []string) bool {
 }
 
 // goEnv is what the go command says of itself.
-type goEnv struct{ GOROOT, GOVERSION, GOFLAGS, GOMOD string }
+type goEnv struct{ GOROOT, GOVERSION, GOFLAGS, GOMOD, GOMODCACHE string }
 
 func (c console) goEnv(ctx context.Context, goCmd, chdir string) (e goEnv, err error) {
 	args := []string{"env"}
 	if chdir != "" {
 		args = append(args, chdir)
 	}
-	cmd := exec.CommandContext(ctx, goCmd, append(args, "-json", "GOROOT", "GOVERSION", "GOFLAGS", "GOMOD")...)
+	cmd := exec.CommandContext(ctx, goCmd, append(args, "-json", "GOROOT", "GOVERSION", "GOFLAGS", "GOMOD", "GOMODCACHE")...)
 	cmd.Dir, cmd.Env = c.dir, c.environ
 	var said bytes.Buffer
 	cmd.Stderr = &said
@@ -218,32 +231,47 @@ func (c console) goEnv(ctx context.Context, goCmd, chdir string) (e goEnv, err e
 	return e, nil
 }
 
-// makeOverlay writes the overlay to the user's cache folder.
-func (c console) makeOverlay(root deep.Goroot) (*deep.Overlay, error) {
-	dir := c.env("LEAKGATE_CACHE")
-	if dir == "" {
-		cache, err := os.UserCacheDir()
-		if err != nil {
-			return nil, problem{what: "there is no cache folder: " + err.Error(), todo: "name one: LEAKGATE_CACHE=DIR"}
-		}
-		dir = filepath.Join(cache, "leakgate")
+// cacheDir is where overlays are kept.
+func (c console) cacheDir() (string, error) {
+	if dir := c.env("LEAKGATE_CACHE"); dir != "" {
+		return c.path(dir)
 	}
-	o, err := deep.Make(dir, root)
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return "", problem{what: "there is no cache folder: " + err.Error(), todo: "name one: LEAKGATE_CACHE=DIR"}
+	}
+	return filepath.Join(dir, "leakgate"), nil
+}
+
+// within says whether a path is below a folder.
+func within(path, dir string) bool {
+	rel, err := filepath.Rel(dir, path)
+	return dir != "" && err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
+}
+
+// makeOverlay writes the overlay to the cache folder.
+func makeOverlay(cache string, root deep.Goroot) (*deep.Overlay, error) {
+	o, err := deep.Make(cache, root)
 	var path *os.PathError
 	var link *os.LinkError
 	switch {
 	case err == nil:
 		return o, nil
-	case errors.As(err, &path) && strings.HasPrefix(path.Path, dir), errors.As(err, &link):
-		return nil, problem{what: "the overlay cannot be written: " + err.Error(), todo: "name a folder that can be written: LEAKGATE_CACHE=DIR"}
-	case errors.As(err, &path):
+	case errors.As(err, &link), errors.As(err, &path) && !within(path.Path, root.Dir):
+		return nil, unwritable(err)
+	case path != nil:
 		return nil, problem{what: "the standard library cannot be read: " + err.Error(), todo: "look at go env GOROOT: it must name a Go installation with its sources"}
 	}
 	return nil, problem{what: err.Error(), todo: "please report this with the output of go version"}
 }
 
+// unwritable is why nothing can be put into the cache folder.
+func unwritable(err error) error {
+	return problem{what: "the overlay cannot be written: " + err.Error(), todo: "name a folder that can be written: LEAKGATE_CACHE=DIR"}
+}
+
 // runDeep runs go test and passes on what it prints.
-func (c console) runDeep(ctx context.Context, goCmd string, args []string, o deepOptions) (int, error) {
+func (c console) runDeep(ctx context.Context, goCmd string, args, more []string, o deepOptions) (int, error) {
 	environ := c.environ
 	if environ == nil {
 		environ = os.Environ()
@@ -251,6 +279,7 @@ func (c console) runDeep(ctx context.Context, goCmd string, args []string, o dee
 	cmd := exec.CommandContext(ctx, goCmd, args...)
 	cmd.Dir = c.dir
 	cmd.Env = append(slices.Clone(environ), mode.Env+"="+mode.On, mode.Kinds+"="+o.kinds, mode.Warn+"=")
+	cmd.Env = append(cmd.Env, more...)
 	if o.warn {
 		cmd.Env = append(cmd.Env, mode.Warn+"=1")
 	}

@@ -53,6 +53,11 @@ func TestDeep(t *testing.T) {
 	assert.Equal(t, exitOK, code, "%s%s", out, errs)
 	assert.Contains(t, out, "ok  \texample.com/shop/clean")
 
+	out, _, _ = deepRun(t, "-v", "./clean")
+	for _, what := range []string{"file /dev/null was never closed", "tcp4 listener was never closed", "goroutine clean.get.func1.1 has not ended"} {
+		assert.Regexp(t, `process-wide, which is no leak: made once at clean_test.go:\d+: `+what, out)
+	}
+
 	out, errs, code = deepRun(t, "./leaks")
 	assert.Equal(t, exitLeaks, code, "%s%s", out, errs)
 	assert.Empty(t, errs, "nothing is missing in this Go version, and the overlay is there")

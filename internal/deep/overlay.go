@@ -241,3 +241,23 @@ func ReadReplaced(file string) (map[string]string, error) {
 	}
 	return o.Replace, nil
 }
+
+// Alias gives another name, below dir, for the folder of a Go installation.
+func Alias(dir, goroot string) (string, error) {
+	link := filepath.Join(dir, "goroot-"+hash(map[string][]byte{goroot: nil}))
+	if to, err := os.Readlink(link); err == nil && to == goroot {
+		return link, nil
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	tmp, err := os.MkdirTemp(dir, "making-")
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(tmp)
+	if err := os.Symlink(goroot, filepath.Join(tmp, "link")); err != nil {
+		return "", err
+	}
+	return link, os.Rename(filepath.Join(tmp, "link"), link)
+}

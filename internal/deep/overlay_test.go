@@ -115,3 +115,19 @@ func TestReadReplaced(t *testing.T) {
 	var syntax *json.SyntaxError
 	assert.ErrorAs(t, err, &syntax)
 }
+
+// TestAlias: it is made once, and made anew when it leads elsewhere.
+func TestAlias(t *testing.T) {
+	dir, goroot := filepath.Join(t.TempDir(), "cache"), t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(goroot, "VERSION"), []byte("go1.27.4"), 0o644))
+	for range 2 {
+		link, err := deep.Alias(dir, goroot)
+		require.NoError(t, err)
+		text, err := os.ReadFile(filepath.Join(link, "VERSION"))
+		require.NoError(t, err)
+		assert.Equal(t, "go1.27.4", string(text))
+		entries, err := os.ReadDir(dir)
+		require.NoError(t, err)
+		assert.Len(t, entries, 1)
+	}
+}

@@ -42,6 +42,12 @@ var points = []point{
 		sees: "what is left when all tests have run",
 	},
 	{
+		pkg: "sync", name: "(*Once).doSlow", types: "(func())",
+		enter:   "if leakgateEnd := leakgatehook.Once(uintptr(leakgateunsafe.Pointer(@recv@))); leakgateEnd != nil { defer leakgateEnd() }",
+		imports: []string{"unsafe"},
+		sees:    "that something is process-wide",
+	},
+	{
 		pkg: "internal/poll", name: "(*FD).Init", types: "(string, bool) error",
 		wrap: "leakgateErr := @orig@(@p0@, @p1@)\n" +
 			"\tleakgatehook.Opened(leakgateunsafe.Pointer(@recv@), uintptr(@recv@.Sysfd), @p0@)\n" +

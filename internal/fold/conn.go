@@ -178,9 +178,15 @@ func (c *conn) keys() []report.Key {
 	if c == nil {
 		return nil
 	}
-	out := []report.Key{{List: "socket", ID: c.a.Key()}}
-	if c.b != nil {
-		out = append(out, report.Key{List: "socket", ID: c.b.Key()})
+	var out []report.Key
+	for _, s := range []*Socket{c.a, c.b} {
+		if s == nil {
+			continue
+		}
+		out = append(out, report.Key{List: "socket", ID: s.Key()})
+		if s.Lease != 0 {
+			out = append(out, report.Key{List: "lease", ID: s.Lease})
+		}
 	}
 	return out
 }

@@ -1,6 +1,8 @@
 package fold
 
 import (
+	"slices"
+
 	"github.com/leakgate/leakgate/internal/callsite"
 	"github.com/leakgate/leakgate/internal/lease"
 	"github.com/leakgate/leakgate/internal/report"
@@ -10,19 +12,24 @@ import (
 const CodeFile = "LK303"
 
 const (
-	kindFile = "file"
-	rankFile = 55 // after what may hold one: a child process has pipes
+	kindFile   = "file"
+	kindSocket = "socket"
+	rankFile   = 55 // after what may hold one: a child process has pipes
 )
 
-// fileLeases explains open files that are tracked. One that only the standard library's own functions have opened is left
+// ofDescriptor says whether a lease is one of a descriptor's. That of a socket is held when the garbage collector has closed it:
+// until then it is listed as what it is.
+func ofDescriptor(l Lease) bool { return l.Info.Kind == kindFile || l.Info.Kind == kindSocket }
+
+// fileLeases explains descriptors that are tracked. One that only the standard library's own functions have opened is left
 // out: it belongs to what the library keeps for the life of the process.
 func (f *folder) fileLeases() {
 	for _, l := range f.in.Leases {
-		if l.Info.Kind != kindFile || l.Now == lease.Released {
+		if !ofDescriptor(l) || l.Now == lease.Released || f.isSocket(l.ID) {
 			continue
 		}
 		leak := report.Leak{
-			Kind: kindFile, Code: CodeFile, Class: "file", Summary: l.Info.Summary, State: l.Info.State,
+			Kind: l.Info.Kind, Code: l.Info.Code, Class: l.Info.Kind, Summary: l.Info.Summary, State: l.Info.State,
 			Hint: l.Info.Hint, Why: l.Info.Note, Rank: rankFile,
 			Keys: []report.Key{{List: "lease", ID: l.ID}},
 		}
@@ -30,6 +37,11 @@ func (f *folder) fileLeases() {
 			f.add(l.Blame, leak)
 		}
 	}
+}
+
+// isSocket says whether a lease is one of a socket that is listed as such: a file may be made of a socket's descriptor.
+func (f *folder) isSocket(lease uint64) bool {
+	return slices.ContainsFunc(f.in.Sockets, func(s Socket) bool { return s.Lease == lease })
 }
 
 // openedAt names the line of a stack that opened something, and says whether it has one.

@@ -15,13 +15,14 @@ import (
 // TestFiles: a file has the line that opened it, and one that only the standard library knows of is left out.
 func TestFiles(t *testing.T) {
 	here := callstack.Capture(0).PCs()
-	info := lease.Info{Kind: "file", Summary: "file a.txt was never closed", Hint: "defer f.Close()"}
+	info := lease.Info{Kind: "file", Code: CodeFile, Summary: "file a.txt was never closed", Hint: "defer f.Close()"}
 	out := Fold(Input{Leases: []Lease{
 		{ID: 1, Info: info, PCs: here, Blame: Blame{Test: "TestA"}},
 		{ID: 2, Info: info, PCs: here, Blame: Blame{Test: "TestB", Other: true}},
 		{ID: 3, Info: info, PCs: here, Now: lease.Released},
 		{ID: 4, Info: info},
-	}})
+		{ID: 5, Info: info, PCs: here},
+	}, Sockets: []Socket{{Lease: 5, Blame: Blame{Other: true}}}})
 	require.Len(t, out.Leaks, 1)
 	leak := out.Leaks[0]
 	assert.Equal(t, CodeFile, leak.Code)

@@ -54,6 +54,7 @@ type Socket struct {
 	Blame   Blame
 	Dropped bool      // the garbage collector closed it when it was asked to run: nothing referred to it
 	PCs     []uintptr // stack that opened it; nil when it is not known
+	Lease   uint64    // its lease, which is the same leak; 0 when there is none
 }
 
 // Child is a child process that is new.

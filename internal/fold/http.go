@@ -36,7 +36,7 @@ const (
 // leases are the surest evidence: each names its line, its connection and the goroutine that reads it.
 func (f *folder) leases() {
 	for _, l := range f.in.Leases {
-		if ofDatabase(l) || l.Info.Kind == kindFile {
+		if ofDatabase(l) || ofDescriptor(l) {
 			continue // see databaseLeases and fileLeases
 		}
 		if l.Blame.Other {

@@ -20,6 +20,10 @@ import (
 // Key is the label's key. Its value is "ID NAME", see Parse.
 const Key = "leakgate"
 
+// Shared is the name under which a goroutine is marked while it makes what is for the life of the process: whose test it is does
+// not matter then.
+const Shared = "process-wide"
+
 // ID names one watch for the life of the process. 0 means "not known".
 type ID uint64
 

@@ -14,6 +14,9 @@ import (
 type Origin struct {
 	PCs  []uintptr // the stack, innermost first; must not be changed
 	Test label.ID  // the watch that it was opened under; 0 when not known
+
+	// Lease is the lease of a descriptor, which tells of it when the garbage collector has closed it; 0 when there is none.
+	Lease uint64
 }
 
 // Source is who knows.

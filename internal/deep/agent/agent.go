@@ -39,6 +39,7 @@ func install() {
 	origin.Know(&open)
 	hook.Install(&hook.Agent{
 		Test: a.test, Main: a.main,
+		Once:   once,
 		Opened: open.opened, Named: open.named, Closing: open.closing,
 		Started:   started,
 		Goroutine: func() uint64 { return goroutine.CurrentID(nil) },

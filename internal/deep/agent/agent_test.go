@@ -69,7 +69,8 @@ func TestDescriptors(t *testing.T) {
 	o.opened(at(2), 1, "file") // standard output, which is nobody's to close
 	o.named(at(2), "/dev/stdout")
 	o.named(at(3), "not known")
-	require.Equal(t, before+1, lease.Live.Len())
+	require.Equal(t, before+2, lease.Live.Len())
+	assert.Equal(t, lease.Released, o.by[uintptr(at(1))].Now(), "an open socket is listed by the kernel")
 	d := o.by[uintptr(at(0))]
 	assert.Equal(t, lease.Held, d.Now())
 	assert.Equal(t, "file a.txt was never closed", d.Info().Summary)
@@ -85,14 +86,17 @@ func TestDescriptors(t *testing.T) {
 	o.closing(at(0))
 	o.closing(at(0))
 	assert.Equal(t, lease.Released, d.Now())
+	o.closing(at(3))
 	assert.Equal(t, before, lease.Live.Len())
 	_, ok = o.Descriptor(1001)
 	assert.False(t, ok)
 
 	for name, want := range map[string]string{"|0": "the end of a pipe that is read was never closed", "|1": "the end of a pipe that is written to was never closed", " ": "a file was never closed"} {
-		assert.Equal(t, want, (&descriptor{name: name}).Info().Summary)
+		assert.Equal(t, want, (&descriptor{name: name, network: "file"}).Info().Summary)
 	}
 	assert.Contains(t, (&descriptor{byGC: true}).Info().State, "proved")
+	assert.Equal(t, "a udp socket was never closed", (&descriptor{network: "udp"}).Info().Summary)
+	assert.Equal(t, lease.Held, (&descriptor{network: "udp", closed: true, byGC: true}).Now())
 }
 
 // TestDatabases: a lease is described by the call on its stack, and its pool is known until it is closed.

@@ -7,16 +7,23 @@ import (
 	"unsafe"
 
 	"github.com/leakgate/leakgate/internal/callstack"
+	"github.com/leakgate/leakgate/internal/fold"
 	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/lease"
 	"github.com/leakgate/leakgate/internal/origin"
 )
 
-// kindFile is the kind of leases of files, as leakcheck calls it.
-const kindFile = "file"
+// The kinds of leases, as leakcheck calls them.
+const (
+	kindFile   = "file"
+	kindSocket = "socket"
+)
 
-// files is the pool that files are counted in.
-var files = lease.Live.NewPool(kindFile, "files", nil)
+// The pools that they are counted in.
+var (
+	files   = lease.Live.NewPool(kindFile, "files", nil)
+	sockets = lease.Live.NewPool(kindSocket, "sockets", nil)
+)
 
 // open are the descriptors that internal/poll has now.
 var open descriptors
@@ -35,7 +42,7 @@ type descriptors struct {
 type descriptor struct {
 	num     int
 	network string
-	stack   *callstack.Stack
+	stack   *callstack.Stack // that of the lease, also where there is none
 	test    label.ID
 
 	mu     sync.Mutex
@@ -50,6 +57,9 @@ type descriptor struct {
 func (o *descriptors) opened(fd unsafe.Pointer, sysfd uintptr, network string) {
 	defer contain()
 	d := &descriptor{num: int(sysfd), network: network, test: label.Owner(), stack: callstack.Capture(2)}
+	if !isFileKind(network) {
+		sockets.TakeFor(d.test, &d.Lease, d, 2)
+	}
 	o.mu.Lock()
 	if o.by == nil {
 		o.by, o.byNum = make(map[uintptr]*descriptor), make(map[int]*descriptor)
@@ -123,7 +133,11 @@ func (o *descriptors) Descriptor(num int) (origin.Origin, bool) {
 	if d == nil {
 		return origin.Origin{}, false
 	}
-	return origin.Origin{PCs: d.stack.PCs(), Test: d.test}, true
+	from := origin.Origin{PCs: d.stack.PCs(), Test: d.test}
+	if d.Pool() != nil { // else it is not a lease yet
+		from.Lease = d.ID()
+	}
+	return from, true
 }
 
 // Process gives the origin of a child process.
@@ -153,7 +167,7 @@ const maxPIDs = 1 << 12
 func (d *descriptor) Now() lease.State {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.closed && !d.byGC {
+	if d.closed && !d.byGC || !d.closed && !isFileKind(d.network) { // an open socket is listed as what it is
 		return lease.Released
 	}
 	return lease.Held
@@ -164,10 +178,13 @@ func (d *descriptor) Info() lease.Info {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	info := lease.Info{
-		Kind: kindFile, Hint: "defer f.Close()",
+		Kind: kindFile, Code: fold.CodeFile, Hint: "defer f.Close()",
 		State: fmt.Sprintf("open, descriptor %d", d.num),
 	}
 	switch {
+	case !isFileKind(d.network):
+		info.Kind, info.Code, info.Hint = kindSocket, fold.CodeSocket, "defer conn.Close()"
+		info.Summary = "a " + d.network + " socket was never closed"
 	case d.name == "|0":
 		info.Summary = "the end of a pipe that is read was never closed"
 		info.Hint = "close both ends of the pipe"

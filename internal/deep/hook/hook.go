@@ -17,6 +17,10 @@ type Agent struct {
 	// Main runs the tests of a *testing.M with run, and gives the exit code.
 	Main func(m any, run func() int) int
 
+	// Once is told of each sync.Once whose function is about to run, by its address; what it gives, if anything, is called
+	// when that is over.
+	Once func(addr uintptr) (end func())
+
 	// Opened is told of each descriptor that internal/poll takes over: its *poll.FD, its number and what it is, as
 	// internal/poll calls it. Named adds a file's name, and Closing comes before the descriptor is closed.
 	Opened  func(fd unsafe.Pointer, sysfd uintptr, network string)
@@ -77,6 +81,14 @@ func Main(m any, run func() int) int {
 		return a.Main(m, run)
 	}
 	return run()
+}
+
+// Once tells of a sync.Once.
+func Once(addr uintptr) (end func()) {
+	if a := agent.Load(); a != nil {
+		return a.Once(addr)
+	}
+	return nil
 }
 
 // Opened tells of a descriptor.

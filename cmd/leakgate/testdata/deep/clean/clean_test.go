@@ -3,15 +3,45 @@ package clean
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 )
 
 // opened is for the life of the process: no test has opened it.
 var opened, _ = os.Open(os.DevNull)
+
+// At their first use these open what is for the life of the process: it is not the first test's.
+var (
+	first  sync.Once
+	shared net.Listener
+	null   *os.File
+	work   = make(chan func())
+)
+
+func get(t *testing.T) (net.Listener, *os.File) {
+	first.Do(func() {
+		shared, _ = net.Listen("tcp", "127.0.0.1:0")
+		null, _ = os.Open(os.DevNull)
+		go func() {
+			for f := range work {
+				f()
+			}
+		}()
+	})
+	if shared == nil || null == nil {
+		t.Fatal("not opened")
+	}
+	return shared, null
+}
+
+func TestFirstUse(t *testing.T) { get(t) }
+
+func TestLaterUse(t *testing.T) { get(t) }
 
 func TestMain(m *testing.M) {
 	if opened == nil {

@@ -10,7 +10,9 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"runtime"
 	"testing"
+	"time"
 )
 
 // kept keeps the garbage collector from closing what nobody else refers to.
@@ -107,7 +109,35 @@ func TestChild(t *testing.T) {
 	}
 }
 
-func TestGoroutine(t *testing.T) { wait(make(chan bool)) }
+func TestGoroutine(t *testing.T) {
+	done := make(chan bool)
+	kept = append(kept, done) // or Go 1.27 proves that nothing can wake it
+	wait(done)
+}
+
+// Nothing refers to the connection when the test is over, and the garbage collector closes it.
+func TestDropped(t *testing.T) {
+	l, err := listen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if _, err := dial(l.Addr().String()); err != nil {
+		t.Fatal(err)
+	}
+	peer, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer peer.Close()
+	for {
+		runtime.GC()
+		_ = peer.SetReadDeadline(time.Now().Add(10 * time.Millisecond))
+		if _, err := peer.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return // it is closed
+		}
+	}
+}
 
 func TestParallel(t *testing.T) {
 	for _, name := range []string{"one", "two", "three"} {

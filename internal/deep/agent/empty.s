@@ -1,0 +1,1 @@
+// Lets findObject have no body: see once.go.
