@@ -1,3 +1,5 @@
+//go:build !leakgate_deep
+
 package leakcheck
 
 import (

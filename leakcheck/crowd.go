@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -190,7 +189,7 @@ func isTimeout(err error) (yes bool) {
 			yes = false
 		}
 	}()
-	var n net.Error
+	var n interface{ Timeout() bool } // as a net.Error has it
 	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &n) && n.Timeout()
 }
 

@@ -87,6 +87,16 @@ func TestAgentImports(t *testing.T) {
 	assert.Greater(t, n, 50)
 }
 
+// TestLeakcheckBuilds: leakcheck builds without the files that the agent leaves out. What the rest refers to of those stands in
+// without_net.go.
+func TestLeakcheckBuilds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the compiler: left out with -short")
+	}
+	out, err := exec.Command("go", "build", "-tags", "leakgate_deep", "github.com/leakgate/leakgate/leakcheck").CombinedOutput()
+	assert.NoError(t, err, "%s", out)
+}
+
 // TestMerge: the user's own overlay stays, and its version of a hooked file is the one that the hooks go into.
 func TestMerge(t *testing.T) {
 	root := goroot(t)
