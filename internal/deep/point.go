@@ -248,6 +248,8 @@ func leakgateTrackOther(req *Request, resp *Response) {
 		if _, more := body.(interface{ CloseWrite() error }); more {
 			return
 		}
+	case req.Method == "HEAD", resp.StatusCode == StatusNoContent, resp.StatusCode == StatusNotModified:
+		return // over HTTP/2 their body is one of its own that holds nothing
 	case resp.ProtoMajor == 2 && !writable && resp.ContentLength != 0:
 	default:
 		return

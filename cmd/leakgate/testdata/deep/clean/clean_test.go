@@ -65,6 +65,28 @@ func TestClean(t *testing.T) {
 	}
 }
 
+func TestHTTP2(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, r.Proto)
+	}))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	defer s.Close()
+	resp, err := s.Client().Get(s.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body.Close()
+	if string(body) != "HTTP/2.0" || err != nil {
+		t.Fatal(string(body), err)
+	}
+	// It has no body that would have to be closed.
+	if _, err := s.Client().Head(s.URL); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestIdle(t *testing.T) {
 	s := httptest.NewServer(http.NotFoundHandler())
 	defer s.Close()

@@ -65,6 +65,19 @@ func TestResponse(t *testing.T) {
 	}
 }
 
+func TestResponseHTTP2(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no", http.StatusForbidden)
+	}))
+	s.EnableHTTP2 = true
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	t.Cleanup(s.CloseClientConnections)
+	if resp, err := s.Client().Get(s.URL); err != nil {
+		t.Fatal(resp, err)
+	}
+}
+
 func TestRows(t *testing.T) {
 	db := sql.OpenDB(connector{})
 	t.Cleanup(func() { db.Close() })
