@@ -413,6 +413,28 @@ func TestRemoteLeavesNothing(t *testing.T) {
 	assert.Empty(t, before.Leaks())
 }
 
+// TestRemoteUser: the user of an address is given to the server, and the password to nobody else.
+func TestRemoteUser(t *testing.T) {
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, _ := r.BasicAuth(); user+password != "cihunter2" {
+			w.WriteHeader(http.StatusUnauthorized)
+			_, _ = io.WriteString(w, "leakcheck.Handler: no: password=hunter2\n")
+			return
+		}
+		_, _ = io.WriteString(w, `{"leakgate":"census","version":1,"process":{"id":"x","pid":7},"leases":{"last":3}}`)
+	}))
+	defer s.Close()
+	check := func(user string) string {
+		r := &recorder{name: "TestCheckout"}
+		leakcheck.Verify(r, leakcheck.Instead(), leakcheck.Remote(strings.Replace(s.URL, "//", "//"+user+"@", 1)))()
+		return remoteText(r)
+	}
+	assert.Empty(t, check("ci:hunter2"))
+	text := check("ci:hunter3")
+	assert.Contains(t, text, `: the server answered 401 and said "no: password=…": give the address that is not guarded`)
+	assert.NotContains(t, text, "hunter")
+}
+
 // TestRemoteSilent: a server that accepts and says nothing costs no more than the test's own deadline leaves.
 func TestRemoteSilent(t *testing.T) {
 	l := listen(t)

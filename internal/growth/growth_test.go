@@ -50,6 +50,8 @@ func TestShapes(t *testing.T) {
 		{"the same, seen for two runs more", series(1, 1, 1, 1, 1, 0, 0), OneTime, 0.75},
 		{"the same, seen for one run more", series(1, 1, 1, 1, 1, 0), Undecided, 5. / 6},
 		{"a cache of five, of which the warm-up has filled one", series(1, 1, 1, 1, 0, 0, 0, 0, 0, 0), OneTime, 0.4},
+		{"one in every second run, which has missed its turn", series(0, 1, 0, 1, 0, 1, 0, 0), Undecided, 0.5},
+		{"five, and one more after a pause that may have begun again", series(1, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 0), Undecided, 0.5},
 		{"a step once", series(0, 0, 0, 1, 0, 0, 0, 0, 0, 0), OneTime, 0},
 		{"a step in the last run", series(0, 0, 0, 0, 0, 0, 0, 0, 0, 1), Undecided, 1},
 		{"a step of a thousand in the first", series(1000, 0, 0, 0, 0, 0, 0), OneTime, 0},

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/leakgate/leakgate/internal/callstack"
 	"github.com/leakgate/leakgate/internal/label"
 )
 
@@ -236,4 +237,17 @@ func BenchmarkLease(b *testing.B) {
 			}
 		})
 	}
+}
+
+// TestMeasureLongest: the longest hold, and who took it, whenever it ended.
+func TestMeasureLongest(t *testing.T) {
+	a, b, c := callstack.Capture(0), callstack.Capture(0), callstack.Capture(0)
+	var g gauge
+	g.spent(0, a)
+	assert.Same(t, a, g.longestBy, "a hold too short for the clock is one")
+	g.spent(5, b)
+	g.spent(3, c)
+	assert.EqualValues(t, 8, g.held)
+	assert.EqualValues(t, 5, g.longest)
+	assert.Same(t, b, g.longestBy)
 }
