@@ -151,6 +151,9 @@ var varies = []struct {
 	{regexp.MustCompile(`\(fd \d+\)`), "(fd N)"},
 	{regexp.MustCompile(`\d+ payments a second, \d+ transactions`), "N payments a second, N transactions"},
 	{regexp.MustCompile(`\d+ customers waited`), "N customers waited"},
+	{regexp.MustCompile(`refused, after \S+`), "refused, after TIME"},
+	// From Go 1.27 on the runtime can prove it.
+	{regexp.MustCompile(`;\s+proved\s+unreachable:\s+nothing\s+that\s+still\s+runs\s+can\s+wake\s+it`), ""},
 	// A report that is made of budgets alone has waited when something else was still winding down.
 	{regexp.MustCompile(`\n *still so after \S+ \(\d+ looks?\)\n`), ""},
 }
