@@ -30,8 +30,28 @@ func follow(name string, begin func(scope, leakcheck.Followed) (end func() []lea
 		if f.T == nil {
 			return nil, fmt.Errorf("dbcheck.%s judges what one test uses: give it to Verify", name)
 		}
+		if err := tracked(name, f); err != nil {
+			return nil, err
+		}
 		return begin(scopeOf(f), f), nil
 	})
+}
+
+// tracked refuses a budget of a check that was given a pool of which nothing can be judged: it would pass whatever is done.
+func tracked(name string, f leakcheck.Followed) error {
+	for _, p := range f.Probes {
+		if c, ok := p.(*count); ok && c.plain {
+			return fmt.Errorf("dbcheck.%s: the sql.DB of this check is not tracked, so that nothing can be judged: open it with dbcheck.Open or dbcheck.OpenDB", name)
+		}
+	}
+	return nil
+}
+
+// onTracked is a limit that refuses such a check.
+func onTracked(name string, limit leakcheck.Option) leakcheck.Option {
+	return leakcheck.Join(limit, leakcheck.Follow(name, func(f leakcheck.Followed) (func() []leakcheck.Leak, error) {
+		return func() []leakcheck.Leak { return nil }, tracked(name, f)
+	}))
 }
 
 // maxFound bounds how many findings of one budget are kept.
@@ -244,7 +264,7 @@ func MinReuse(share float64) leakcheck.Option {
 	if !(share > 0 && share <= 1) {
 		return leakcheck.Fail(fmt.Errorf("dbcheck.MinReuse(%v): the share must be above 0 and at most 1, as in MinReuse(0.9)", share))
 	}
-	return leakcheck.Limit("MinReuse", func(u leakcheck.Usage) (leakcheck.Leak, bool) {
+	return onTracked("MinReuse", leakcheck.Limit("MinReuse", func(u leakcheck.Usage) (leakcheck.Leak, bool) {
 		if !lends(u.Kind) || u.Requests < 2 {
 			return leakcheck.Leak{}, false
 		}
@@ -255,7 +275,7 @@ func MinReuse(share float64) leakcheck.Option {
 			State:   uses(u) + "; the first does not count",
 			Hint:    idleOf(u.Kind),
 		}, got < share
-	})
+	}))
 }
 
 // HighWater is leakcheck.HighWater for pools of connections to a database: it fails a test that had more than this share of a
@@ -273,7 +293,7 @@ func HighWater(share float64) leakcheck.Option {
 			Hint:    limitOf(u.Kind),
 		}, lends(u.Kind) && u.PeakLeased > 0 && u.Size == 0
 	})
-	return leakcheck.Join(leakcheck.HighWater(share, leakcheck.SQLConn, leakcheck.PgxConn), unlimited)
+	return onTracked("HighWater", leakcheck.Join(leakcheck.HighWater(share, leakcheck.SQLConn, leakcheck.PgxConn), unlimited))
 }
 
 func uses(u leakcheck.Usage) string {

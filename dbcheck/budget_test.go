@@ -377,6 +377,23 @@ func TestBudgetsRefuse(t *testing.T) {
 	assert.NoError(t, leakcheck.Check(leakcheck.Instead(), dbcheck.DB(tracked(t, &fake{}))))
 }
 
+// TestBudgetsNeedTracked: a budget of a check that was given a pool which is not tracked would pass whatever is done.
+func TestBudgetsNeedTracked(t *testing.T) {
+	db := plain(t, &fake{})
+	for name, o := range map[string]leakcheck.Option{
+		"MaxHold": dbcheck.MaxHold(1), "MaxConns": dbcheck.MaxConns(1), "MinReuse": dbcheck.MinReuse(1), "HighWater": dbcheck.HighWater(1),
+		"NoNestedLease": dbcheck.NoNestedLease(), "NoCallWhileHeld": dbcheck.NoCallWhileHeld(),
+	} {
+		want := []string{"dbcheck." + name + ": the sql.DB of this check is not tracked, so that nothing can be judged: open it with dbcheck.Open or dbcheck.OpenDB"}
+		ft := &fakeT{}
+		leakcheck.Verify(ft, dbcheck.DB(db), o)()
+		assert.Equal(t, want, ft.failures())
+		ft = &fakeT{}
+		dbcheck.Verify(ft, db, o)()
+		assert.Equal(t, want, ft.failures())
+	}
+}
+
 // TestFailedTest: a test that failed by itself is not judged, and nothing goes on to observe.
 func TestFailedTest(t *testing.T) {
 	db := tracked(t, &fake{})

@@ -11,6 +11,7 @@ type count struct {
 	what   string
 	tally  func() int
 	leases bool // they are leases of a sql.DB
+	plain  bool // which is not tracked, so that nothing else is known of it
 	state  string
 	hint   string
 }

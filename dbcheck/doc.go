@@ -67,7 +67,8 @@
 // MaxHold, MaxConns, MinReuse, HighWater, NoCallWhileHeld and NoNestedLease are options. Given to Verify they judge its
 // pool, whoever uses it; given to leakcheck.Verify they judge what the test itself, its subtests and the checks
 // that begin inside it did with wrapped pools. They need a
-// wrapped pool, or one that pgxcheck tracks, and budgets of a test that failed by itself are not judged. MaxHold names the lines on both
+// wrapped pool, or one that pgxcheck tracks: with a check that was given another they are an error, and a pool that no check was
+// given is not judged. Budgets of a test that failed by itself are not judged either. MaxHold names the lines on both
 // sides of the longest time without a call. NoCallWhileHeld tracks http.DefaultTransport by itself (plain http).
 //
 // # Error paths

@@ -91,6 +91,7 @@ func probesOf(caller string, db *sql.DB) ([]leakcheck.Probe, error) {
 		what:   "a connection of the sql.DB",
 		tally:  func() int { return db.Stats().InUse },
 		leases: true,
+		plain:  true,
 		state:  "more of its connections are in use than when the test began",
 		hint:   "open the pool with dbcheck.Open or dbcheck.OpenDB to get the line: db := dbcheck.OpenDB(connector)",
 	}}, nil
