@@ -4,6 +4,7 @@ package leakcheck
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/leakgate/leakgate/internal/outbound"
@@ -103,6 +104,11 @@ func (r *remotes) allows(t outbound.Target) bool {
 		}
 	}
 	return r.own() && hostSockets.listens(t)
+}
+
+// mayName says whether the target is an address, and a name is allowed that may be its: nothing tells.
+func (r *remotes) mayName(t outbound.Target) bool {
+	return t.Addr.IsValid() && slices.ContainsFunc(r.patterns, func(p outbound.Pattern) bool { return p.NamesAt(t.Port) })
 }
 
 // String lists what is allowed, for a report.

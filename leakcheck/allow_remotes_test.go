@@ -70,6 +70,10 @@ func TestAllowRemotesReports(t *testing.T) {
 				}
 			}
 		}},
+		{"remotes_address", "a driver has looked an allowed name up and dials its address, so that it is not known: it says so", []string{"db.internal"}, func(t *testing.T) func() {
+			addr := mockserver.Refuse(t)
+			return func() { assert.Error(t, startService(leakcheck.DialContext, addr)) }
+		}},
 		{"remotes_nohost", "a dial by name that failed; nothing is allowed", nil, func(t *testing.T) func() {
 			return func() { assert.Error(t, startService(answers(noHost), "broker.internal:5672")) }
 		}},

@@ -17,8 +17,12 @@ import (
 // each dial, also one that fails or hangs, with the line that it came from. It is for whatever takes a function to dial with:
 //
 //	&http.Transport{DialContext: leakcheck.DialContext}
-//	pgxConfig.ConnConfig.DialFunc = leakcheck.DialContext
 //	&redis.Options{Dialer: leakcheck.DialContext}
+//	pgxConfig.ConnConfig.DialFunc = leakcheck.DialContext
+//	pgxConfig.ConnConfig.LookupFunc = func(_ context.Context, host string) ([]string, error) { return []string{host}, nil }
+//
+// The last one is needed because pgx looks a name up before it dials, and dials addresses: without it a pattern of AllowRemotes
+// with a name matches none of its dials, and a name that does not exist is never dialled.
 //
 // There is no time-out but the context's; where the library's own dial has one (amqp, http.DefaultTransport), wrap that with WrapDial. While
 // no such check runs it costs one atomic load.

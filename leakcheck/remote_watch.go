@@ -329,6 +329,10 @@ func startedBy() []callsite.Frame {
 	if i < 0 || callsite.Pick(callsite.User(maker.Frames[i:])).Func == "" {
 		return nil
 	}
+	// Nobody dials in order to close. Its start has given up, and closes the pool that still dials.
+	if strings.Contains(maker.Frames[i].Func+".", ".Close.") {
+		return nil
+	}
 	return maker.Frames[i:]
 }
 
@@ -596,13 +600,13 @@ func ownerOf(found []*remoteAt, s seenSocket) *remoteAt {
 	return likely
 }
 
-// joinPlaces gives what has no line to an entry with the same address that has one: a dial on a goroutine of a library belongs to
-// the request that it was made for.
+// joinPlaces gives what has no line of the program to an entry with the same address that has one: a dial on a goroutine of a library
+// belongs to the request that it was made for, and one that a pool makes after its caller has given up is one more attempt.
 func joinPlaces(found []*remoteAt) (out []*remoteAt) {
 	for _, f := range found {
 		var with *remoteAt
-		if f.site.Func == "" && f.count > 0 {
-			i := slices.IndexFunc(found, func(o *remoteAt) bool { return o.site.Func != "" && o.address == f.address && o.test == f.test })
+		if f.count > 0 && !ofProgram(f.site) {
+			i := slices.IndexFunc(found, func(o *remoteAt) bool { return ofProgram(o.site) && o.address == f.address && o.test == f.test })
 			if i >= 0 {
 				with = found[i]
 			}
@@ -619,6 +623,8 @@ func joinPlaces(found []*remoteAt) (out []*remoteAt) {
 	}
 	return out
 }
+
+func ofProgram(site callsite.Frame) bool { return site.Func != "" && !callsite.IsDependency(site) }
 
 // postpone keeps what no test can be blamed for, once for each address.
 func (ps *remotePolicies) postpone(f *remoteAt) {
@@ -700,7 +706,11 @@ func (f *remoteAt) outcomes() (hows []string, longest time.Duration) {
 
 // leak words what a check of a test found.
 func (p *remotePolicy) leak(f *remoteAt) report.Leak {
-	l := f.leak(p.allowed.String())
+	allowed := p.allowed.String()
+	if f.count > 0 && p.allowed.mayName(f.target) {
+		allowed += "; it was dialled by address: a driver that looks names up itself, as pgx does, hides them (see DialContext)"
+	}
+	l := f.leak(allowed)
 	if l.Test = p.w.name; p.w.cfg.main {
 		l.Test = f.test
 	}

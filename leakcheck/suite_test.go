@@ -101,7 +101,13 @@ func TestOutcome(t *testing.T) {
 		{"TestSubtestWithoutVerify", "a subtest without a check belongs to its parent", false, 1, nil},
 		{"TestTwice", "two checks, one report", false, 1, nil},
 		{"TestParallel$", "each leak is on its own subtest", false, 2, []string{"--- FAIL: TestParallel/b", "--- FAIL: TestParallel/c"}},
-		{"TestParallelSocket", "nothing tells whose a socket is: it says so", false, 1, []string{"not attributed to one test, reported by the last that ran: TestParallelSocket/", "could have been TestParallelSocket/a or TestParallelSocket/b"}},
+		{"TestParallelSocket$", "nothing tells whose a socket is: it says so", false, 1, []string{"not attributed to one test, reported by the last that ran: TestParallelSocket/", "could have been TestParallelSocket/a or TestParallelSocket/b"}},
+		{"TestParallelDial", "a dial is blamed on the test that dialled, and on no other", false, 1, []string{"--- FAIL: TestParallelDial/a", "leakcheck: 1 leak: dial of broker.internal:5672 (refused) at suite_test.go:", "allowed: cache.internal:6379\n"}},
+		{"TestParallelRequest", "so is a request", false, 1, []string{"--- FAIL: TestParallelRequest/a", "leakcheck: 1 leak: GET /status to 127.0.0.1:", " at suite_test.go:LINE-gone"}},
+		{"TestParallelRemoteSocket", "nothing tells whose a socket is, nor who has to have it allowed", false, 1, []string{
+			"leakcheck: 2 leaks: tcp4 connection to 127.0.0.1:", "not attributed to one test, reported by the last that ran: TestParallelRemoteSocket/",
+			"LK605 socket\n", "could have been TestParallelRemoteSocket/a or TestParallelRemoteSocket/b", "LK301 socket\n",
+		}},
 		{"TestIgnores", "an ignored leak passes", true, 0, nil},
 		{"TestBubble$", "time in a synctest bubble is not waited for", true, 0, nil},
 		{"TestBubbleLeaks", "a leak in a bubble is reported before the bubble's own panic", false, 1, []string{"goroutine suite.blocked has not ended", "panic: deadlock"}},
@@ -109,7 +115,7 @@ func TestOutcome(t *testing.T) {
 		{"FuzzClean", "", true, 0, nil},
 		{"TestMethodsOfChild", "a nil option is no option", true, 0, nil},
 		{"TestForgotten$", "a check whose function was not called is made all the same", false, 1, []string{"goroutine suite.blocked has not ended"}},
-		{"TestForgottenBeside|TestParallelSocket", "and does not silence the others", false, 1, []string{"not attributed to one test"}},
+		{"TestForgottenBeside|TestParallelSocket$", "and does not silence the others", false, 1, []string{"not attributed to one test"}},
 		{"TestParallelProbe", "nor is a probe of one's own forgotten", false, 1, []string{"leakcheck: 1 leak: worker was not returned", "could have been TestParallelProbe/a or TestParallelProbe/b"}},
 		{"TestParallelFailure", "what a neighbour leaks is still told", false, 1, []string{"its own error", "leakcheck: 1 leak: tcp4 listener was never closed"}},
 		{"TestHelperName", "a helper is not a test because of its name", false, 1, []string{"suite.TestServerLoop"}},
@@ -145,6 +151,18 @@ func lineOf(t *testing.T, mark string) string {
 	before, _, ok := strings.Cut(string(data), mark+"\n")
 	require.True(t, ok, "no line ends in %s", mark)
 	return strconv.Itoa(strings.Count(before, "\n") + 1)
+}
+
+// TestPossibleRemote: beside a test that may do what it likes, where a socket leads is logged; that it is open is a leak as always. Of a
+// test that passes go test shows the log with -v alone.
+func TestPossibleRemote(t *testing.T) {
+	out, passed := run(t, "", "-test.v", "-test.run=TestParallelSocketWithoutPolicy")
+	assert.False(t, passed, out)
+	assert.Len(t, reports.FindAllString(out, -1), 1, out)
+	assert.Contains(t, out, "LK301 socket\n")
+	assert.NotContains(t, out, "LK605 socket\n")
+	assert.Equal(t, 1, strings.Count(out, "leakcheck: possible: tcp4 connection to 127.0.0.1:"), out)
+	assert.Contains(t, out, "nothing tells whose it is, and TestParallelSocketWithoutPolicy/b, which ran meanwhile, has no AllowRemotes (LK605)")
 }
 
 // TestCount: a leak of the first run is not blamed on the second, which reports its own.

@@ -2,6 +2,10 @@ package adapters
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
 	"testing"
 
 	"github.com/alicebob/miniredis/v2"
@@ -69,4 +73,34 @@ func TestRedisSubscription(t *testing.T) {
 		require.Len(t, rec.Errors(), 1)
 		assert.Contains(t, rec.Errors()[0], "leakcheck: 1 leak: a connection of redis was not given back\n")
 	}
+}
+
+// A client that dials what is not allowed is one entry, with the line that asked it for something, also where it tries again on a
+// goroutine of its own when nobody waits any more.
+func TestRedisDials(t *testing.T) {
+	ctx, giveUp := context.WithCancel(t.Context())
+	gaveUp, again := make(chan bool), make(chan bool)
+	attempts := 0
+	dial := leakcheck.WrapDial(func(context.Context, string, string) (net.Conn, error) {
+		if attempts++; attempts == 1 {
+			giveUp()
+			<-gaveUp
+		} else {
+			close(again)
+		}
+		return nil, errors.New("it is gone")
+	})
+	rec := record.Run(t.Name(), func(rec *record.T) {
+		rec.Cleanup(leakcheck.Verify(rec, leakcheck.AllowRemotes("db.internal:5432"), leakcheck.Only(leakcheck.Socket)))
+		rdb := redis.NewClient(&redis.Options{Addr: "cache.internal:6379", Dialer: dial, MaxRetries: -1, DialerRetries: 2})
+		defer rdb.Close()
+		require.Error(t, RedisRename(ctx, rdb, "Ada"))
+		close(gaveUp)
+		<-again
+	})
+	require.Len(t, rec.Errors(), 1)
+	line := fmt.Sprintf("redis.go:%d", lineOf(t, "redis.go", "conn.ClientSetName(ctx, "))
+	assert.Contains(t, rec.Errors()[0], "leakcheck: 2 leaks: dial of cache.internal:6379 (failed")
+	assert.Contains(t, rec.Errors()[0], "at "+line+", which AllowRemotes does not name (×2)\n")
+	assert.Equal(t, 1, strings.Count(rec.Errors()[0], "    see "), rec.Errors()[0])
 }

@@ -34,6 +34,11 @@ func (p Pattern) String() string { return p.shown }
 // Own says whether the pattern is OwnListeners.
 func (p Pattern) Own() bool { return p.own }
 
+// NamesAt says whether the pattern is the name of a host, or of hosts, at the port. "localhost", whose addresses are known, is none.
+func (p Pattern) NamesAt(port uint16) bool {
+	return p.host != "" && p.host != "localhost" && (p.port == 0 || p.port == port)
+}
+
 // schemes are the ports of URLs that need not have one.
 var schemes = map[string]uint16{
 	"http": 80, "ws": 80, "https": 443, "wss": 443, "amqp": 5672, "amqps": 5671, "redis": 6379, "rediss": 6379,

@@ -480,3 +480,66 @@ func TestRemotesUnverified(t *testing.T) {
 	dials("db.internal:5432")
 	dials("metrics.internal:8125")
 }
+
+// parallelRemotes runs two tests at once. Neither may connect to anything but a cache, but b may do what it likes when it has no
+// policy. What a is given to do, is not allowed.
+func parallelRemotes(t *testing.T, bHasPolicy bool, does func()) {
+	var both, did sync.WaitGroup
+	both.Add(2)
+	did.Add(1)
+	for _, name := range []string{"a", "b"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			if name == "a" || bHasPolicy {
+				t.Cleanup(leakcheck.Verify(t, leakcheck.AllowRemotes("cache.internal:6379")))
+			} else {
+				t.Cleanup(leakcheck.Verify(t))
+			}
+			both.Done()
+			both.Wait()
+			if name == "a" {
+				does()
+				did.Done()
+			}
+			did.Wait()
+			dials("cache.internal:6379")
+		})
+	}
+}
+
+func TestParallelDial(t *testing.T) {
+	parallelRemotes(t, true, func() {
+		done := make(chan bool)
+		go func() { defer close(done); dials("broker.internal:5672") }() // a goroutine has its test's label
+		<-done
+	})
+}
+
+// TestParallelRequest asks a server that is gone.
+func TestParallelRequest(t *testing.T) {
+	srv := httptest.NewServer(nil)
+	srv.Close()
+	parallelRemotes(t, true, func() {
+		if resp, err := http.Get(srv.URL + "/status"); err == nil { // LINE gone
+			_ = resp.Body.Close()
+		}
+	})
+}
+
+// connects dials by itself, and leaves the connection open until the tests and their checks are over.
+func connects(t *testing.T) func() {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	return func() {
+		if conn, err := net.Dial("tcp", l.Addr().String()); err == nil {
+			keep(conn)
+		}
+	}
+}
+
+func TestParallelRemoteSocket(t *testing.T) { parallelRemotes(t, true, connects(t)) }
+
+func TestParallelSocketWithoutPolicy(t *testing.T) { parallelRemotes(t, false, connects(t)) }
