@@ -3,6 +3,7 @@ package leakcheck_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -317,6 +318,18 @@ func TestAllowRemotesKinds(t *testing.T) {
 			assert.Contains(t, rec.errs[0], c.says)
 		})
 	}
+}
+
+// TestAllowRemotesMany: what dials without end does not fill the memory, and what was not kept is counted.
+func TestAllowRemotesMany(t *testing.T) {
+	rec := judged(t, func() {
+		for i := range 70 {
+			assert.Error(t, startService(answers(errDead), fmt.Sprintf("host%d.internal:5672", i)))
+		}
+	})
+	require.Len(t, rec.errs, 1)
+	assert.True(t, strings.HasPrefix(rec.errs[0], "leakcheck: 64 leaks: "), rec.errs[0])
+	assert.Equal(t, []string{"leakcheck: AllowRemotes: 6 more dials and requests, from other lines or to other addresses, were not kept"}, rec.logs)
 }
 
 // TestAllowRemotesOwner: nested checks, what has no label, and what runs beside.
