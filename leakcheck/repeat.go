@@ -236,7 +236,7 @@ func (r *repeat) name() string {
 
 // look gives in leaks all that is counted.
 func (r *repeat) look() sight {
-	s := r.w.look()
+	s := r.w.lookSure()
 	s.leaks = byProbe(slices.Concat(s.leaks, s.pooled, s.notes))
 	s.notes = nil
 	return s
