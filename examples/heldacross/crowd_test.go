@@ -3,14 +3,11 @@ package heldacross
 import (
 	"context"
 	"database/sql"
-	"fmt"
 	"net/http"
 	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"github.com/leakgate/leakgate/leakcheck"
 )
 
 // crowd lets n customers pay at once, each an order of their own.
@@ -55,18 +52,3 @@ type measured struct{ testing.TB }
 func (measured) Errorf(string, ...any) {}
 func (measured) Logf(string, ...any)   {}
 func (measured) Attr(string, string)   {}
-
-// inWords says what a load did to the one pool of a database.
-func inWords(size int, load *leakcheck.Load) string {
-	for _, p := range load.Pools {
-		if p.Kind != leakcheck.SQLConn {
-			continue
-		}
-		waited := "nobody waited"
-		if p.Waits > 0 {
-			waited = fmt.Sprintf("%d customers waited", p.Waits)
-		}
-		return fmt.Sprintf("a pool of %d: %.0f payments a second, %d transactions at once, %s", size, load.Rate, p.Peak, waited)
-	}
-	return fmt.Sprintf("a pool of %d was not seen", size)
-}
