@@ -17,7 +17,7 @@ const (
 	MaxSize  = 4 << 20 // bytes of a document
 	maxText  = 2 << 10 // bytes of one text in it
 	maxItems = 1000    // of one list
-	maxCount = 1 << 40
+	maxCount = 1 << 30
 )
 
 // Errors of Read, told apart because what there is to do differs.
