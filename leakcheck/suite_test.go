@@ -156,13 +156,13 @@ func lineOf(t *testing.T, mark string) string {
 // TestPossibleRemote: beside a test that may do what it likes, where a socket leads is logged; that it is open is a leak as always. Of a
 // test that passes go test shows the log with -v alone.
 func TestPossibleRemote(t *testing.T) {
-	out, passed := run(t, "", "-test.v", "-test.run=TestParallelSocketWithoutPolicy")
+	out, passed := run(t, "", "-test.v", "-test.run=TestParallelRemoteWithoutPolicy")
 	assert.False(t, passed, out)
 	assert.Len(t, reports.FindAllString(out, -1), 1, out)
 	assert.Contains(t, out, "LK301 socket\n")
 	assert.NotContains(t, out, "LK605 socket\n")
 	assert.Equal(t, 1, strings.Count(out, "leakcheck: possible: tcp4 connection to 127.0.0.1:"), out)
-	assert.Contains(t, out, "nothing tells whose it is, and TestParallelSocketWithoutPolicy/b, which ran meanwhile, has no AllowRemotes (LK605)")
+	assert.Contains(t, out, "nothing tells whose it is, and TestParallelRemoteWithoutPolicy/b, which ran meanwhile, has no AllowRemotes (LK605)")
 }
 
 // TestCount: a leak of the first run is not blamed on the second, which reports its own.

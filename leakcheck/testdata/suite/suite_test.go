@@ -542,4 +542,4 @@ func connects(t *testing.T) func() {
 
 func TestParallelRemoteSocket(t *testing.T) { parallelRemotes(t, true, connects(t)) }
 
-func TestParallelSocketWithoutPolicy(t *testing.T) { parallelRemotes(t, false, connects(t)) }
+func TestParallelRemoteWithoutPolicy(t *testing.T) { parallelRemotes(t, false, connects(t)) }
