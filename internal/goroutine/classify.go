@@ -112,6 +112,10 @@ func Classify(g *Goroutine) Role {
 		if maker.family == start.family && start.is("(*Conn).handle") {
 			return classifyMockStream(stack)
 		}
+	case callsite.Module + "/internal/goroutine":
+		if maker.family == start.family && (start.in("probe") || start.in("placeOfID")) {
+			return RoleRuntime // it has given its answer, and is about to end
+		}
 	case callsite.Module + "/internal/dbuse":
 		if maker.family == "time" && start.in("Until") {
 			return RoleRuntime // a look of a check, which a timer runs

@@ -256,6 +256,7 @@ func TestClassifyByHand(t *testing.T) {
 		{"pgx: a release in the background", "github.com/jackc/pgx/v5/pgxpool.(*Conn).Release.func1", "github.com/jackc/pgx/v5/pgxpool.(*Conn).Release", goroutine.RoleUser},
 		{"somebody else's pgxpool", "example.com/pgxpool.NewWithConfig.func3", "example.com/pgxpool.NewWithConfig", goroutine.RoleUser},
 		{"a look of a check", "github.com/leakgate/leakgate/internal/dbuse.Until.func1", "time.goFunc", goroutine.RoleRuntime},
+		{"it looks how a dump shows labels", "github.com/leakgate/leakgate/internal/goroutine.probe.func1", "github.com/leakgate/leakgate/internal/goroutine.probe", goroutine.RoleRuntime},
 		{"a sample for a report", "github.com/leakgate/leakgate/leakcheck.(*recorder).tick-fm", "time.goFunc", goroutine.RoleRuntime},
 		{"one of leakcheck.Sample", "github.com/leakgate/leakgate/leakcheck.(*Series).tick-fm", "time.goFunc", goroutine.RoleRuntime},
 		{"a look of leakcheck.WarnHeld", "github.com/leakgate/leakgate/leakcheck.(*warnings).tick-fm", "time.goFunc", goroutine.RoleRuntime},
