@@ -40,6 +40,9 @@ import (
 // that this was while all were out is seen in a dump of all goroutines, of which one is taken now and then while the pool is full and its
 // count of waits has grown, until it is seen. Where leases are so short that no dump has shown it, the count decides.
 //
+// Measuring is not free: a load of 2 000 calls that do next to nothing, by 100 clients, took 153 ms where the same goroutines
+// without it take 129 ms (BenchmarkConcurrently, Linux, two cores). Rates near what the machine can do are lower than without.
+//
 // # Options
 //
 // Besides Times and For, all options of Verify hold: the load is checked as a test is, so that what it leaves behind fails t,
