@@ -10,8 +10,7 @@ import (
 var addrs struct {
 	sync.Mutex
 	by   map[netip.AddrPort]ID
-	ring [Keep]netip.AddrPort // the oldest to be forgotten first
-	next int
+	ring ring[netip.AddrPort] // the oldest to be forgotten first
 }
 
 // Claim says that the server at the address is talked to by the watch alone. It is known until Keep others have come, so
@@ -23,9 +22,9 @@ func Claim(addr netip.AddrPort, id ID) {
 		addrs.by = make(map[netip.AddrPort]ID)
 	}
 	if _, known := addrs.by[addr]; !known {
-		delete(addrs.by, addrs.ring[addrs.next])
-		addrs.ring[addrs.next] = addr
-		addrs.next = (addrs.next + 1) % Keep
+		if old, full := addrs.ring.put(addr); full {
+			delete(addrs.by, old)
+		}
 	}
 	addrs.by[addr] = id
 }
@@ -65,8 +64,7 @@ func ClaimedBy(addr netip.AddrPort) ID {
 var pairs struct {
 	sync.Mutex
 	by   map[string]ID
-	ring [Keep]string
-	next int
+	ring ring[string]
 }
 
 // ClaimConn says that the watch has sent the last request on the connection. It is known until Keep others have come.
@@ -77,9 +75,9 @@ func ClaimConn(pair string, id ID) {
 		pairs.by = make(map[string]ID)
 	}
 	if _, known := pairs.by[pair]; !known {
-		delete(pairs.by, pairs.ring[pairs.next])
-		pairs.ring[pairs.next] = pair
-		pairs.next = (pairs.next + 1) % Keep
+		if old, full := pairs.ring.put(pair); full {
+			delete(pairs.by, old)
+		}
 	}
 	pairs.by[pair] = id
 }

@@ -33,36 +33,47 @@ const Keep = 1 << 14
 
 var (
 	last   atomic.Uint64
-	owners sync.Map // unsafe.Pointer of a label set -> ID
-	names  sync.Map // ID -> string
+	owners sync.Map // unsafe.Pointer of a label set -> *marked
 
-	kept struct { // what Mark remembers, the oldest to be forgotten first
-		sync.Mutex
-		ring [Keep]struct {
-			id     ID
-			labels unsafe.Pointer
-		}
-		next int
+	kept struct { // what Mark remembers
+		sync.RWMutex
+		by   map[ID]*marked
+		ring ring[*marked] // the oldest to be forgotten first
 	}
 )
 
+// marked is what is known of a watch. A package may have thousands of tests, and each keeps one.
+type marked struct {
+	id     ID
+	parent ID // see Parent
+	name   string
+	labels unsafe.Pointer // of its goroutine
+}
+
 // NewID gives an ID that no other watch of this process has.
-func NewID() ID { return ID(last.Add(1)) }
+func NewID() ID {
+	if s := shared.Load(); s != nil {
+		return ID(s.IDs.Add(1))
+	}
+	return ID(last.Add(1))
+}
 
 // Mark labels the calling goroutine, and all that it starts from now on, as belonging to id. The function that it
 // returns gives the goroutine its earlier labels back; it must be called on the same goroutine. Where the running
 // Go version does not let a goroutine's own labels be read (see Supported), it takes all labels away instead.
 func Mark(id ID, name string) (restore func()) {
+	if s := shared.Load(); s != nil {
+		return s.Mark(uint64(id), name)
+	}
 	before := get()
-	adopt(id, Owner(), name)
-	names.Store(id, name)
+	m := &marked{id: id, name: name, parent: adoptedBy(id, Owner(), name)}
 	ctx := pprof.WithLabels(context.Background(), pprof.Labels(Key, Value(id, name)))
 	pprof.SetGoroutineLabels(ctx)
-	p := get()
-	if p != nil {
-		owners.Store(p, id)
+	m.labels = get()
+	if m.labels != nil {
+		owners.Store(m.labels, m)
 	}
-	remember(id, p)
+	remember(m)
 	return func() {
 		if Supported {
 			set(before)
@@ -73,25 +84,42 @@ func Mark(id ID, name string) (restore func()) {
 }
 
 // remember keeps what is known of a watch until Keep others have come.
-func remember(id ID, labels unsafe.Pointer) {
+func remember(m *marked) {
 	kept.Lock()
 	defer kept.Unlock()
-	slot := &kept.ring[kept.next]
-	kept.next = (kept.next + 1) % Keep
-	if slot.id != 0 {
-		names.Delete(slot.id)
-		orphan(slot.id)
+	if kept.by == nil {
+		kept.by = make(map[ID]*marked)
 	}
-	if slot.labels != nil {
-		owners.Delete(slot.labels)
+	if before := kept.by[m.id]; before != nil && m.parent == 0 { // marked again, on another goroutine
+		m.parent = before.parent
 	}
-	slot.id, slot.labels = id, labels
+	kept.by[m.id] = m
+	old, full := kept.ring.put(m)
+	if !full {
+		return
+	}
+	if kept.by[old.id] == old { // else it was marked again
+		delete(kept.by, old.id)
+	}
+	if old.labels != nil {
+		owners.Delete(old.labels)
+	}
+}
+
+// known gives what is remembered of a watch; nil when it is forgotten.
+func known(id ID) *marked {
+	kept.RLock()
+	defer kept.RUnlock()
+	return kept.by[id]
 }
 
 // NameOf gives the name that a watch was marked with, also after its end; "" when it is not known.
 func NameOf(id ID) string {
-	if v, ok := names.Load(id); ok {
-		return v.(string)
+	if s := shared.Load(); s != nil {
+		return s.Name(uint64(id))
+	}
+	if m := known(id); m != nil {
+		return m.name
 	}
 	return ""
 }
@@ -99,12 +127,15 @@ func NameOf(id ID) string {
 // Owner gives the watch that the calling goroutine was marked with, itself or through the goroutine that started
 // it; 0 when there is none, when the code runs under other pprof labels, or where Supported is false.
 func Owner() ID {
+	if s := shared.Load(); s != nil {
+		return ID(s.Owner())
+	}
 	p := get()
 	if p == nil {
 		return 0
 	}
 	if v, ok := owners.Load(p); ok {
-		return v.(ID)
+		return v.(*marked).id
 	}
 	return 0
 }

@@ -1,43 +1,26 @@
 package label
 
-import (
-	"strings"
-	"sync"
-)
+import "strings"
 
-// parents knows, of a watch that began inside another one of its test or of a test above, which that is. It is forgotten
-// with the watch's name.
-var parents struct {
-	sync.RWMutex
-	by map[ID]ID
-}
-
-// adopt notes that the watch began on a goroutine of the other, if that is one of the same test or of a test above: a watch
-// of a test of another name answers for itself alone.
-func adopt(id, outer ID, name string) {
+// adoptedBy gives the watch outer, on a goroutine of which the watch id begins, if that is one of the same test or of a test
+// above, and else 0: a watch of a test of another name answers for itself alone.
+func adoptedBy(id, outer ID, name string) ID {
 	above := NameOf(outer)
 	if outer == 0 || outer >= id || above == "" || name != above && !strings.HasPrefix(name, above+"/") {
-		return
+		return 0
 	}
-	parents.Lock()
-	defer parents.Unlock()
-	if parents.by == nil {
-		parents.by = make(map[ID]ID)
-	}
-	parents.by[id] = outer
-}
-
-func orphan(id ID) {
-	parents.Lock()
-	defer parents.Unlock()
-	delete(parents.by, id)
+	return outer
 }
 
 // Parent gives the watch, of the same test or of a test above, that the watch began inside of; 0 when there is none.
 func Parent(id ID) ID {
-	parents.RLock()
-	defer parents.RUnlock()
-	return parents.by[id]
+	if s := shared.Load(); s != nil {
+		return ID(s.Parent(uint64(id)))
+	}
+	if m := known(id); m != nil {
+		return m.parent
+	}
+	return 0
 }
 
 // Within says whether id is the watch outer, or began inside of it. Nothing is within 0. It does not allocate.

@@ -48,3 +48,21 @@ func TestWithin(t *testing.T) {
 	assert.False(t, Within(0, 0))
 	assert.Zero(t, testing.AllocsPerRun(100, func() { Within(sub, outer) }))
 }
+
+// TestMarkedAgain: a watch that marks another goroutine too stays within the one that it began inside of.
+func TestMarkedAgain(t *testing.T) {
+	if !Supported {
+		t.Skip("this Go version does not let a goroutine read its own labels")
+	}
+	outer, inner := NewID(), NewID()
+	defer Mark(outer, "TestA")()
+	defer Mark(inner, "TestA/sub")()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		Mark(inner, "TestA/sub")()
+	}()
+	<-done
+	assert.Equal(t, outer, Parent(inner))
+	assert.Equal(t, "TestA/sub", NameOf(inner))
+}

@@ -62,6 +62,7 @@ type Info struct {
 	Socket   uint64         // identity of the socket below, as in socket.Ref; 0 when it is not known
 	LoopID   uint64         // goroutine that runs the connection; 0 when not known
 	Protocol string         // "HTTP/1.1", "HTTP/2.0", ...
+	Provable bool           // a garbage collection may prove that nothing refers to it any more: Info says so from then on
 
 	// Of leases of a database.
 	Path    string // of a unix socket that the connection leads to; Local and Remote are not valid then
@@ -70,7 +71,8 @@ type Info struct {
 	Txs     int    // transactions that are open on it, each with a goroutine of database/sql
 	Rows    int    // rows that may be open on it, each with such a goroutine when its context can be cancelled
 	Watches int    // queries that run, each with a goroutine of the driver when its context can be cancelled
-	Within  uint64 // the lease that this one is a part of while that one is held; 0 for none
+	Kept    bool   // a library may keep it for the next use: it is told, and is no leak
+	Within  uint64 // the lease that this one is a part of while that one is held, or the database pool whose end ends it; 0 for none
 }
 
 // Owner describes leases of one kind.
@@ -144,6 +146,7 @@ type Table struct {
 	watching  atomic.Int64
 	measuring atomic.Int32
 	lastID    atomic.Uint64
+	shared    atomic.Pointer[atomic.Uint64] // counts instead of lastID; nil where this copy of the package is alone
 }
 
 // Live is the table of this process. There is one, because what a process holds is one thing.
@@ -153,7 +156,7 @@ var Live Table
 func (t *Table) Watching() bool { return t.watching.Load() > 0 }
 
 // LastID is the highest ID given so far: leases taken from now on have a higher one.
-func (t *Table) LastID() uint64 { return t.lastID.Load() }
+func (t *Table) LastID() uint64 { return t.IDs().Load() }
 
 // All lists the leases that are not released, the oldest first; a nil filter keeps all. The filter must not call into the
 // table. A lease that another one covers is left out.
@@ -279,7 +282,7 @@ type Pool struct {
 // NewPool registers a pool. kind is the kind of connection it lends ("http-conn"), name what a reader calls it. size
 // gives the most connections it keeps or lends, 0 for "no limit"; it may be nil.
 func (t *Table) NewPool(kind, name string, size func() int) *Pool {
-	p := &Pool{table: t, id: t.lastID.Add(1), kind: kind, name: name, size: size}
+	p := &Pool{table: t, id: t.IDs().Add(1), kind: kind, name: name, size: size}
 	t.register(p)
 	return p
 }
@@ -308,13 +311,18 @@ func (p *Pool) Take(l *Lease, owner Owner, skip int) { p.TakeFor(label.Owner(), 
 
 // TakeFor is Take for a watch that the caller has found out already.
 func (p *Pool) TakeFor(id label.ID, l *Lease, owner Owner, skip int) {
-	p.take(id, l, owner, skip+1, nil)
+	p.take(id, l, owner, callstack.Capture(skip+1), nil)
+}
+
+// TakeAt is TakeFor for a caller that has captured the stack already.
+func (p *Pool) TakeAt(id label.ID, l *Lease, owner Owner, stack *callstack.Stack) {
+	p.take(id, l, owner, stack, nil)
 }
 
 // TakeCounted is TakeFor for a pool where every lease is a request. reused says that what is lent has served another
 // before.
 func (p *Pool) TakeCounted(id label.ID, l *Lease, owner Owner, skip int, reused bool) {
-	p.take(id, l, owner, skip+1, func(y *tally) {
+	p.take(id, l, owner, callstack.Capture(skip+1), func(y *tally) {
 		y.requests++
 		if reused {
 			y.reused++
@@ -322,8 +330,8 @@ func (p *Pool) TakeCounted(id label.ID, l *Lease, owner Owner, skip int, reused 
 	})
 }
 
-func (p *Pool) take(id label.ID, l *Lease, owner Owner, skip int, count func(*tally)) {
-	l.stack = callstack.Capture(skip + 1)
+func (p *Pool) take(id label.ID, l *Lease, owner Owner, stack *callstack.Stack, count func(*tally)) {
+	l.stack = stack
 	l.owner = owner
 	l.test = id
 	l.taken = Now()
@@ -333,7 +341,7 @@ func (p *Pool) take(id label.ID, l *Lease, owner Owner, skip int, count func(*ta
 	if len(t.measures) > 0 {
 		l.taken = Now() // before the lock it was another one's turn
 	}
-	l.id = t.lastID.Add(1)
+	l.id = t.IDs().Add(1)
 	l.watch = t.tally(p, id)
 	l.pool.Store(p)
 	t.link(l)

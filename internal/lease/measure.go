@@ -96,7 +96,7 @@ func (t *Table) Measure(test label.ID, sizes map[uint64]int) *Measure {
 	m := &Measure{table: t, test: test, sizes: sizes, by: make(map[place]*gauge), wake: make(chan struct{}, 1)}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	m.began, m.lastID = Now(), t.lastID.Load()
+	m.began, m.lastID = Now(), t.IDs().Load()
 	t.measures = append(t.measures[:len(t.measures):len(t.measures)], m)
 	t.measuring.Add(1)
 	return m

@@ -3,7 +3,6 @@ package outbound
 import (
 	"context"
 	"errors"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -17,13 +16,26 @@ type Dial struct {
 	Network, Address string
 	Goroutine        uint64 // that dials
 
+	// What deep mode knows besides. A dial that has Lookup set is a look-up of the addresses of the host that Address is, which
+	// failed, so that nothing was dialled. PCs is the stack of one that is told later than it was made, as runtime.Callers gives it.
+	Lookup bool
+	PCs    []uintptr
+
 	began time.Time
 
 	mu    sync.Mutex
 	over  bool
 	took  time.Duration
-	err   error
+	end   End
 	tried []netip.AddrPort
+}
+
+// End is how a dial ended.
+type End struct {
+	Local, Remote string // addresses of the connection; "" where there is none, or none that is known
+	Err           error
+	NoName        bool // Err says that the name could not be looked up
+	NoHost        bool // and that there is none of that name
 }
 
 // Begin makes a dial that begins now.
@@ -49,18 +61,25 @@ func (d *Dial) note(a netip.AddrPort) {
 	}
 }
 
-// End notes how the dial ended. Only the first call counts.
-func (d *Dial) End(conn net.Conn, err error) {
-	if err == nil && conn != nil {
-		if a := conn.RemoteAddr(); a != nil {
-			d.Trying(a.String())
-		}
+// Ended notes how the dial ended. Only the first call counts.
+func (d *Dial) Ended(end End) {
+	if end.Err == nil {
+		d.Trying(end.Remote)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.over {
-		d.over, d.took, d.err = true, time.Since(d.began), err
+		d.over, d.took, d.end = true, time.Since(d.began), end
 	}
+}
+
+// stayed gives where the dial has led to, if that is an address of this machine: both ends of the connection have the same one.
+func (d *Dial) stayed() (remote netip.AddrPort, ok bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	local, err := netip.ParseAddrPort(d.end.Local)
+	remote, err2 := netip.ParseAddrPort(d.end.Remote)
+	return remote, err == nil && err2 == nil && Plain(local).Addr() == Plain(remote).Addr()
 }
 
 // Tried lists the addresses that it has tried so far.
@@ -78,16 +97,16 @@ func (d *Dial) Outcome() (how string, took time.Duration, over bool) {
 	if !d.over {
 		return "no answer yet", time.Since(d.began), false
 	}
-	return outcome(d.err), d.took, true
+	return d.end.outcome(), d.took, true
 }
 
-func outcome(err error) string {
-	var dns *net.DNSError
+func (e End) outcome() string {
 	var timeout interface{ Timeout() bool }
+	err := e.Err
 	switch {
 	case err == nil:
 		return "connected"
-	case errors.As(err, &dns) && dns.IsNotFound:
+	case e.NoHost:
 		return "no such host"
 	case errors.Is(err, syscall.ECONNREFUSED), strings.Contains(err.Error(), "refused"): // Windows has an error of its own
 		return "refused"
@@ -95,7 +114,7 @@ func outcome(err error) string {
 		return "cancelled"
 	case errors.As(err, &timeout) && timeout.Timeout():
 		return "timed out"
-	case errors.As(err, &dns):
+	case e.NoName:
 		return "the name could not be looked up"
 	case strings.Contains(err.Error(), "unreachable"), strings.Contains(err.Error(), "no route to host"):
 		return "unreachable"

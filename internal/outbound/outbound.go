@@ -24,6 +24,12 @@ type Conn struct {
 	Remote  netip.AddrPort
 }
 
+// Lookup is a look-up of a host's addresses that was no part of a dial.
+type Lookup struct {
+	Host      string
+	Addresses []netip.Addr
+}
+
 // Hub hands what happens to those who listen. Its zero value is ready.
 type Hub[E any] struct {
 	mu        sync.Mutex
@@ -32,9 +38,10 @@ type Hub[E any] struct {
 
 // The hubs of this process. There is one of each, because whoever sends need not know who listens.
 var (
-	Calls Hub[Call]
-	Conns Hub[Conn]
-	Dials Hub[*Dial] // told when a dial begins, on the goroutine that dials
+	Calls   Hub[Call]
+	Conns   Hub[Conn]
+	Dials   Hub[*Dial]  // told when a dial begins, on the goroutine that dials
+	Lookups Hub[Lookup] // told on the goroutine that looks up; only deep mode knows of them
 )
 
 // Active says whether anybody listens. When nobody does, there is no need to make what would be told.

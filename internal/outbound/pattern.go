@@ -2,9 +2,7 @@ package outbound
 
 import (
 	"fmt"
-	"net"
 	"net/netip"
-	"net/url"
 	"path"
 	"strconv"
 	"strings"
@@ -13,13 +11,20 @@ import (
 // OwnListeners is the pattern for whatever this process listens at.
 const OwnListeners = "own listeners"
 
+// The patterns for what does not leave the machine.
+const (
+	Loopback = "loopback" // all addresses of the loopback interface, as "localhost"
+	Unix     = "unix"     // all unix sockets
+)
+
 // Forms lists the patterns that are valid, for messages.
 const Forms = `a host ("db.internal", "10.1.2.3", "*.example.com"), a host with a port ("db.internal:5432", "[::1]:80"), ` +
-	`a range ("10.0.0.0/8", "10.0.0.0/8:5432", "[fd00::/8]:5432"), a URL (srv.URL), "unix:/path" and leakcheck.OwnListeners`
+	`a range ("10.0.0.0/8", "10.0.0.0/8:5432", "[fd00::/8]:5432"), a URL (srv.URL), "unix:/path", "unix", "loopback" and leakcheck.OwnListeners`
 
 // Pattern says where a connection may lead.
 type Pattern struct {
 	own    bool
+	unix   bool   // all unix sockets
 	path   string // unix; may have the wildcards of path.Match
 	host   string // lower case; "" when it is an address or a range
 	below  bool   // hosts below host, and not host itself
@@ -50,7 +55,10 @@ func ParsePattern(text string) (Pattern, error) {
 	p := Pattern{shown: text}
 	switch {
 	case text == OwnListeners:
-		p.own, p.shown = true, "leakcheck.OwnListeners"
+		p.own, p.shown = true, ownShown
+		return p, nil
+	case text == Unix:
+		p.unix = true
 		return p, nil
 	case text == "OwnListeners", text == "leakcheck.OwnListeners":
 		return p, fmt.Errorf("it is the name of the constant leakcheck.OwnListeners: write that without quotes")
@@ -68,20 +76,19 @@ func ParsePattern(text string) (Pattern, error) {
 		return p, nil
 	}
 	if scheme, _, ok := strings.Cut(text, "://"); ok {
-		u, err := url.Parse(text)
-		if err != nil || u.Hostname() == "" {
+		host, port := readURL(text)
+		if host == "" {
 			p.shown = scheme + "://…" // it may have a password
 			return p, fmt.Errorf("it is no URL with a host")
 		}
-		port := u.Port()
-		if n := schemes[u.Scheme]; port == "" && n != 0 {
+		if n := schemes[strings.ToLower(scheme)]; port == "" && n != 0 {
 			port = strconv.Itoa(int(n))
 		}
-		p.shown = u.Hostname()
+		p.shown = host
 		if port != "" {
-			p.shown = net.JoinHostPort(u.Hostname(), port)
+			p.shown = join(host, port)
 		}
-		return p, p.hostAndPort(u.Hostname(), port)
+		return p, p.hostAndPort(host, port)
 	}
 	if at := strings.LastIndexByte(text, '@'); at >= 0 {
 		p.shown = "…" + text[at:] // what is before it may be a password
@@ -160,6 +167,9 @@ func (p *Pattern) hostAndPort(host, port string) error {
 		p.below, host = true, rest
 	}
 	p.host = hostName(host)
+	if p.host == Loopback && !p.below {
+		p.host = "localhost"
+	}
 	return checkHost(p.host)
 }
 
@@ -200,18 +210,42 @@ type Target struct {
 	Port uint16         // 0 when not known
 }
 
+// join writes a host and a port as one address.
+func join(host, port string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]:" + port
+	}
+	return host + ":" + port
+}
+
+// cutService takes a port or the name of a service off an address. One that has none is all host.
+func cutService(address string) (host, service string) {
+	i := strings.LastIndexByte(address, ':')
+	if i < 0 {
+		return address, ""
+	}
+	host, service = address[:i], address[i+1:]
+	if in, ok := strings.CutPrefix(host, "["); ok {
+		if in, ok = strings.CutSuffix(in, "]"); ok && !strings.ContainsAny(in, "[]") {
+			return in, service
+		}
+		return address, ""
+	}
+	if strings.ContainsAny(host, ":[]") {
+		return address, ""
+	}
+	return host, service
+}
+
 // TargetOf reads what is given to a dial. A host that is empty is this machine, as package net has it.
 func TargetOf(network, address string) Target {
 	if strings.HasPrefix(network, "unix") {
 		return Target{Path: address}
 	}
-	host, service, err := net.SplitHostPort(address)
-	if err != nil {
-		host, service = address, ""
-	}
+	host, service := cutService(address)
 	var t Target
-	if n, err := net.LookupPort(network, service); err == nil && service != "" {
-		t.Port = uint16(n)
+	if n, ok := portOf(network, service); ok {
+		t.Port = n
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
 		t.Addr = Plain(netip.AddrPortFrom(a, t.Port))
@@ -228,6 +262,8 @@ func (p Pattern) Matches(t Target) bool {
 	switch {
 	case p.own:
 		return false
+	case p.unix:
+		return t.Path != ""
 	case p.path != "" || t.Path != "":
 		ok, _ := path.Match(p.path, t.Path)
 		return p.path != "" && (ok || p.path == t.Path)
@@ -241,4 +277,11 @@ func (p Pattern) Matches(t Target) bool {
 		return strings.HasSuffix(t.Host, "."+p.host)
 	}
 	return t.Host == p.host
+}
+
+// MatchesHost says whether the pattern allows a host at a port of it, whichever that is.
+func (p Pattern) MatchesHost(host string) bool {
+	t := TargetOf("tcp", host)
+	t.Port = p.port
+	return p.Matches(t)
 }

@@ -1,6 +1,7 @@
 package outbound
 
 import (
+	"net"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,6 +26,9 @@ func TestPattern(t *testing.T) {
 		{"[fd00::/8]:5432", "[fd00::/8]:5432", []string{"[fd00::5]:5432"}, []string{"[fd00::5]:80"}},
 		{"[fe80::]/10:80", "[fe80::]/10:80", []string{"[fe80::5%eth0]:80"}, []string{"[fe80::5%eth0]:81"}},
 		{"localhost:80", "localhost:80", []string{"localhost:80", "127.0.0.1:80", "[::1]:80", ":80"}, []string{"localhost:81", "10.0.0.1:80"}},
+		{"loopback", "loopback", []string{"localhost:80", "127.9.0.1:80", "[::1]:80"}, []string{"10.0.0.1:80", "loopback:80"}},
+		{"loopback:80", "loopback:80", []string{"127.0.0.1:80"}, []string{"127.0.0.1:81"}},
+		{"unix", "unix", nil, []string{"localhost:80", "unix:80"}},
 		{"127.0.0.1:80", "127.0.0.1:80", []string{"localhost:80"}, []string{"127.0.0.2:80"}},
 		{"http://127.0.0.1:4321", "127.0.0.1:4321", []string{"127.0.0.1:4321"}, []string{"127.0.0.1:80"}},
 		{"https://api.example.com/v1?x=1", "api.example.com:443", []string{"api.example.com:443"}, []string{"api.example.com:80"}},
@@ -54,9 +58,23 @@ func TestPattern(t *testing.T) {
 	p, err = ParsePattern("unix:@app")
 	require.NoError(t, err)
 	assert.True(t, p.Matches(TargetOf("unixgram", "@app")))
+	p, err = ParsePattern(Unix)
+	require.NoError(t, err)
+	assert.True(t, p.Matches(TargetOf("unixgram", "@app")))
 	p, err = ParsePattern("app")
 	require.NoError(t, err)
 	assert.False(t, p.Matches(TargetOf("unix", "app")), "a host is no path")
+}
+
+// TestMatchesHost: a host is allowed where it is at a port.
+func TestMatchesHost(t *testing.T) {
+	for pattern, want := range map[string]bool{
+		"db.internal": true, "db.internal:5432": true, "*.internal:80": true, "other:5432": false, "10.0.0.0/8": false, Unix: false,
+	} {
+		p, err := ParsePattern(pattern)
+		require.NoError(t, err)
+		assert.Equal(t, want, p.MatchesHost("DB.internal."), pattern)
+	}
 }
 
 func TestPatternRefuses(t *testing.T) {
@@ -107,4 +125,18 @@ func FuzzPattern(f *testing.F) {
 			p.Matches(TargetOf("unix", address))
 		}
 	})
+}
+
+// TestCutService: as package net takes host and port apart; what it cannot is all host.
+func TestCutService(t *testing.T) {
+	for address, want := range map[string][2]string{
+		"a:1": {"a", "1"}, ":80": {"", "80"}, "a:": {"a", ""}, "[::1]:80": {"::1", "80"}, "[fe80::1%eth0]:80": {"fe80::1%eth0", "80"}, "[a]:1": {"a", "1"},
+		"a": {"a", ""}, "": {"", ""}, "::1": {"::1", ""}, "a:b:c": {"a:b:c", ""}, "[::1]": {"[::1]", ""}, "[::1]x:80": {"[::1]x:80", ""}, "[[a]]:80": {"[[a]]:80", ""},
+	} {
+		host, service := cutService(address)
+		assert.Equal(t, want, [2]string{host, service}, address)
+		if h, s, err := net.SplitHostPort(address); err == nil {
+			assert.Equal(t, [2]string{h, s}, want, address)
+		}
+	}
 }
