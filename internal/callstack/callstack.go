@@ -45,6 +45,9 @@ func (s *Stack) PCs() []uintptr {
 	return s.pcs
 }
 
+// Of gives the stack that has these program counters, which must not be changed.
+func Of(pcs []uintptr) *Stack { return &Stack{pcs: pcs} }
+
 // Through says whether a function is on the stack: "database/sql.(*DB).QueryRow". The answer is kept, so that asking the same of the
 // same place again and again costs no look into the tables of the binary.
 func (s *Stack) Through(function string) bool {

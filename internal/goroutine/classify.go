@@ -1,8 +1,10 @@
 package goroutine
 
 import (
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/leakgate/leakgate/internal/callsite"
 )
@@ -49,9 +51,24 @@ func split(full string) fn {
 		}
 	case "net/http/internal/http2", "golang.org/x/net/http2":
 		f.family = h2
+	case own():
+		f.family = callsite.Module + "/internal/goroutine"
+	}
+	// In the agent of deep mode, this module is a part of the standard library.
+	switch rest, ok := strings.CutPrefix(pkg, "internal/leakgate/"); {
+	case ok && rest == "leakcheck":
+		f.family = callsite.Module + "/" + rest
+	case ok:
+		f.family = callsite.Module + "/internal/" + rest
 	}
 	return f
 }
+
+// own is the import path that this package has in the running program.
+var own = sync.OnceValue(func() string {
+	pc, _, _, _ := runtime.Caller(0)
+	return callsite.PackageOf(runtime.FuncForPC(pc).Name())
+})
 
 func startsWithDigit(s string) bool { return s != "" && '0' <= s[0] && s[0] <= '9' }
 

@@ -68,6 +68,7 @@ func Parse(block []byte) (Goroutine, error) {
 	err := g.parseHeader(header)
 	p := parser{g: &g, rest: body, err: err}
 	p.parseBody()
+	g.unhook()
 	return g, p.err
 }
 

@@ -258,6 +258,8 @@ func TestClassifyByHand(t *testing.T) {
 		{"a look of a check", "github.com/leakgate/leakgate/internal/dbuse.Until.func1", "time.goFunc", goroutine.RoleRuntime},
 		{"it looks how a dump shows labels", "github.com/leakgate/leakgate/internal/goroutine.probe.func1", "github.com/leakgate/leakgate/internal/goroutine.probe", goroutine.RoleRuntime},
 		{"a sample for a report", "github.com/leakgate/leakgate/leakcheck.(*recorder).tick-fm", "time.goFunc", goroutine.RoleRuntime},
+		{"the same in deep mode", "internal/leakgate/leakcheck.(*recorder).tick-fm", "time.goFunc", goroutine.RoleRuntime},
+		{"a look of a check in deep mode", "internal/leakgate/dbuse.Until.func1", "time.goFunc", goroutine.RoleRuntime},
 		{"one of leakcheck.Sample", "github.com/leakgate/leakgate/leakcheck.(*Series).tick-fm", "time.goFunc", goroutine.RoleRuntime},
 		{"a look of leakcheck.WarnHeld", "github.com/leakgate/leakgate/leakcheck.(*warnings).tick-fm", "time.goFunc", goroutine.RoleRuntime},
 		{"not a timer's", "github.com/leakgate/leakgate/leakcheck.(*Series).tick-fm", "example.com/app.Run", goroutine.RoleUser},

@@ -36,6 +36,27 @@ type labelGroup struct {
 	text   string
 }
 
+// WithLabel says, by their IDs, which goroutines have a stack that the profile has with such a label, be it theirs or that of
+// another goroutine with an equal stack.
+func WithLabel(gs []*Goroutine, profile string, is func(Label) bool) map[uint64]bool {
+	stacks := make(map[string]bool)
+	for _, record := range strings.Split(profile, "\n\n") {
+		if stack, g, ok := parseRecord(record); ok && slices.ContainsFunc(g.labels, is) {
+			stacks[stack] = true
+		}
+	}
+	out := make(map[uint64]bool)
+	if len(stacks) == 0 {
+		return out
+	}
+	for _, g := range gs {
+		if stacks[signature(g)] {
+			out[g.ID] = true
+		}
+	}
+	return out
+}
+
 func attach(gs []*Goroutine, profile string, dealt map[uint64][]Label) {
 	groups := make(map[string][]*labelGroup)
 	for _, record := range strings.Split(profile, "\n\n") {

@@ -14,6 +14,8 @@ import (
 type Origin struct {
 	PCs  []uintptr // the stack, innermost first; must not be changed
 	Test label.ID  // the watch that it was opened under; 0 when not known
+	Role string    // what was done there: "accepted at"; "" for opening it
+	From []uintptr // of a connection that was accepted, the stack that opened the listener; nil when not known
 
 	// Lease is the lease of a descriptor, which tells of it when the garbage collector has closed it; 0 when there is none.
 	Lease uint64
@@ -25,6 +27,8 @@ type Source interface {
 	Descriptor(fd int) (Origin, bool)
 	// Process gives the origin of a child process.
 	Process(pid int) (Origin, bool)
+	// Changes counts the descriptors that were opened and closed, as far as it is told.
+	Changes() uint64
 }
 
 var source atomic.Pointer[Source]
@@ -46,4 +50,12 @@ func Process(pid int) (o Origin, ok bool) {
 		return (*s).Process(pid)
 	}
 	return Origin{}, false
+}
+
+// Changes counts the descriptors that were opened and closed; ok is false when nobody knows.
+func Changes() (n uint64, ok bool) {
+	if s := source.Load(); s != nil {
+		return (*s).Changes(), true
+	}
+	return 0, false
 }

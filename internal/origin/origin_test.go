@@ -9,6 +9,7 @@ import (
 type fake struct{}
 
 func (fake) Descriptor(fd int) (Origin, bool) { return Origin{Test: 7}, fd == 3 }
+func (fake) Changes() uint64                  { return 9 }
 func (fake) Process(pid int) (Origin, bool)   { return Origin{Test: 8}, pid == 4 }
 
 // TestOrigin: nobody knows until somebody says that he does.
@@ -16,6 +17,8 @@ func TestOrigin(t *testing.T) {
 	_, ok := Descriptor(3)
 	assert.False(t, ok)
 	_, ok = Process(4)
+	assert.False(t, ok)
+	_, ok = Changes()
 	assert.False(t, ok)
 
 	Know(fake{})
@@ -26,6 +29,9 @@ func TestOrigin(t *testing.T) {
 	o, ok = Process(4)
 	assert.True(t, ok)
 	assert.EqualValues(t, 8, o.Test)
+	n, ok := Changes()
+	assert.True(t, ok)
+	assert.EqualValues(t, 9, n)
 	_, ok = Descriptor(-1)
 	assert.False(t, ok)
 }
