@@ -535,7 +535,9 @@ var table = []Code{
 			"still dialled at start-up, a metrics endpoint of production, a test that leaves the machine.\n" +
 			"\n" +
 			"A socket shows where it leads, and not who opened it. The line is known for what goes through a tracked transport (package httpcheck, and\n" +
-			"`http.DefaultTransport`) and for what is dialled with `leakcheck.DialContext`.",
+			"`http.DefaultTransport`) and for what is dialled with `leakcheck.DialContext`.\n" +
+			"\n" +
+			"With `leakgate test -deny-dial` or `-allow-dial` each dial has its line, with no change to the code; a look-up of a name that fails counts too.",
 		Packages: []string{"leakcheck"},
 		Tags:     []string{"budget", "socket", "connection"},
 	},

@@ -29,6 +29,7 @@ type Pool struct {
 
 	mu     sync.Mutex
 	db     func() uintptr
+	addr   uintptr
 	stats  func() (Stats, bool)
 	types  []string
 	driver string
@@ -48,6 +49,7 @@ type View struct {
 	ID     uint64    // from the same numbers as leases, so that a higher one is newer
 	Pgx    bool      // a pgxpool.Pool, not a sql.DB
 	DB     uintptr   // address of the pool; 0 when it is not known, or gone
+	Seen   uintptr   // address of the sql.DB that a connection of it was lent by, where deep mode has seen that; another may have it by now
 	Gone   bool      // the pool was known and is gone
 	PCs    []uintptr // stack that made the pool
 	Driver string    // import path of the driver, without what follows the module in it; "" when there was no connection
@@ -98,7 +100,7 @@ func All() []View {
 func (p *Pool) View() View {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	v := View{ID: p.id, Pgx: p.pgx, PCs: p.pcs, Driver: p.driver, Types: p.types}
+	v := View{ID: p.id, Pgx: p.pgx, PCs: p.pcs, Driver: p.driver, Types: p.types, Seen: p.addr}
 	if p.db != nil {
 		v.DB = p.db()
 		v.Gone = v.DB == 0
@@ -115,6 +117,13 @@ func (p *Pool) SetDB(db func() uintptr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.db = db
+}
+
+// SetSeen notes the address of the sql.DB that lends the pool's connections.
+func (p *Pool) SetSeen(addr uintptr) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.addr = addr
 }
 
 // SetStats gives the pool a way to be asked what it counts; it says false when the pool is not known, or gone.

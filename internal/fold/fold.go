@@ -46,6 +46,18 @@ type Lease struct {
 	Now   lease.State
 	Blame Blame
 	Fail  bool // never closed is a leak, also when nothing is held
+
+	Twin uint64 // ID of the same lease in the agent of deep mode; 0 when there is none
+	Deep bool   // that agent tracks it, and nobody else does
+}
+
+// keys are what an entry of the lease is known by.
+func (l Lease) keys() []report.Key {
+	keys := []report.Key{{List: "lease", ID: l.ID}}
+	if l.Twin != 0 {
+		keys = append(keys, report.Key{List: "lease", ID: l.Twin})
+	}
+	return keys
 }
 
 // Socket is a socket that is new.
@@ -54,6 +66,8 @@ type Socket struct {
 	Blame   Blame
 	Dropped bool      // the garbage collector closed it when it was asked to run: nothing referred to it
 	PCs     []uintptr // stack that opened it; nil when it is not known
+	Role    string    // what was done there: "accepted at"; "" for opening it
+	From    []uintptr // of one that was accepted, the stack that opened the listener; nil when it is not known
 	Lease   uint64    // its lease, which is the same leak; 0 when there is none
 }
 
@@ -102,6 +116,10 @@ type folder struct {
 	known map[uint64]*conn // by the goroutine that reads them
 	pools map[*conn]uint64 // the pool of a known connection's transport
 	out   Output
+
+	pipes     []Lease        // ends of pipes that os/exec has opened for a child
+	ofPools   []Lease        // what the end of a database pool ends
+	poolLeaks map[uint64]int // entries of database pools, by their IDs
 }
 
 // Fold explains the input, which it leaves as it is. The leaks are not grouped or sorted yet: see report.Finish.
@@ -113,6 +131,7 @@ func Fold(in Input) Output {
 	f.databaseLeases()
 	f.fileLeases()
 	f.databasePools()
+	f.poolLeases()
 	f.reserve()
 	f.untracked()
 	f.streams()

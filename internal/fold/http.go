@@ -3,6 +3,7 @@ package fold
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/leakgate/leakgate/internal/callsite"
@@ -48,7 +49,7 @@ func (f *folder) leases() {
 		leak := report.Leak{
 			Kind: l.Info.Kind, Code: l.Info.Code, Class: "tracked", Summary: l.Info.Summary, State: l.Info.State,
 			Hint: l.Info.Hint, Why: l.Info.Note, Note: l.Now != lease.Held && !l.Fail && !l.Info.Late, Rank: rankResponse,
-			Keys: []report.Key{{List: "lease", ID: l.ID}},
+			Keys: l.keys(),
 			All:  callsite.Expand(l.PCs),
 		}
 		leak.Stack = callsite.User(leak.All)
@@ -324,7 +325,15 @@ func (f *folder) servers() {
 		g.taken = true
 		keys := []report.Key{goroutineKey(g)}
 		var holds []string
-		if c := f.takeAny(g.Blame, isListener); c != nil {
+		test := strings.HasPrefix(g.CreatedBy.Func, "net/http/httptest.") || hasFunc(g, "net/http/httptest.")
+		var opened []uintptr
+		c := f.takeAny(g.Blame, func(c *conn) bool { return test && isListener(c) && ofTestServer(c.a.PCs) })
+		if c != nil {
+			opened = c.a.PCs
+		} else {
+			c = f.takeAny(g.Blame, isListener)
+		}
+		if c != nil {
 			holds = append(holds, "listener "+c.a.String())
 			keys = append(keys, c.keys()...)
 		}
@@ -348,7 +357,7 @@ func (f *folder) servers() {
 			holds = append(holds, plural(served, "connection")+" that it serves")
 		}
 		what, hint := "HTTP server is still serving: it was never shut down", "defer srv.Close()"
-		if strings.HasPrefix(g.CreatedBy.Func, "net/http/httptest.") || hasFunc(g, "net/http/httptest.") {
+		if test {
 			what = "httptest.Server was never closed"
 		}
 		if strings.HasPrefix(g.CreatedBy.Func, callsite.Module+"/mockserver.") {
@@ -365,11 +374,20 @@ func (f *folder) servers() {
 		}
 		if !callsite.IsStd(g.CreatedBy) && !callsite.IsHarness(g.CreatedBy) && g.CreatedBy.Func != "" {
 			leak.Site, leak.Role = g.CreatedBy, "started at"
-		} else if len(leak.Stack) == 0 {
+		} else if len(leak.Stack) > 0 {
+			// a handler or a listener of the user's is in it
+		} else if openedAt(&leak, opened) {
+			leak.Role = "opened at"
+		} else {
 			leak.Unknown = "the goroutine was started by " + g.CreatedBy.Func + ", and its caller is not in the dump"
 		}
 		f.add(g.Blame, leak)
 	}
+}
+
+// ofTestServer says whether a stack opened the listener of an httptest.Server.
+func ofTestServer(pcs []uintptr) bool {
+	return slices.ContainsFunc(callsite.Expand(pcs), func(f callsite.Frame) bool { return strings.HasPrefix(f.Func, "net/http/httptest.") })
 }
 
 func hasFunc(g *Goroutine, prefix string) bool {

@@ -1,9 +1,11 @@
 package fold
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/leakgate/leakgate/internal/callsite"
@@ -117,12 +119,37 @@ func (f *folder) children() {
 		if n > 0 {
 			leak.Holds = append(leak.Holds, plural(n, "goroutine")+" of os/exec that serve it, and their pipes")
 		}
+		f.childPipes(c, &leak)
 		if openedAt(&leak, c.PCs) {
 			leak.Role = "started by"
 		} else if len(leak.Stack) == 0 {
 			leak.Unknown = "the kernel does not say which line started a process; look for cmd.Start in what the test calls"
 		}
 		f.add(c.Blame, leak)
+	}
+	for _, l := range f.pipes {
+		f.file(l)
+	}
+}
+
+// childPipes takes the ends of pipes that os/exec has opened for a child of the test: Wait closes them. Which of several children
+// one is of is not known; that it has three at most is.
+func (f *folder) childPipes(c Child, leak *report.Leak) {
+	if c.Blame.Other {
+		return
+	}
+	n := 0
+	var rest []Lease
+	for _, l := range f.pipes {
+		if l.Blame.Test != c.Blame.Test || n >= 3 && len(f.in.Children) > 1 {
+			rest = append(rest, l)
+			continue
+		}
+		n++
+		leak.Keys = append(leak.Keys, report.Key{List: "lease", ID: l.ID})
+	}
+	if f.pipes = rest; n > 0 {
+		leak.Holds = append(leak.Holds, plural(n, "end")+" of pipes to it, which cmd.Wait closes")
 	}
 }
 
@@ -234,12 +261,26 @@ func (f *folder) attach(g *Goroutine, leak *report.Leak) {
 	leak.Holds = append(leak.Holds, c.holds()...)
 	leak.Keys = append(leak.Keys, c.keys()...)
 	leak.Remotes = append(leak.Remotes, c.remotes()...)
+	if at := c.server(); at != "" {
+		leak.Holds = append(leak.Holds, "its server's listener was opened at "+at)
+	}
 	switch {
 	case c.a.State == dialState:
 		leak.Hint = "give the dial a timeout, or a context that ends: net.Dialer{Timeout: …}"
 	case g.Role != goroutine.RoleServerBusy:
 		leak.Hint = "close the connection or listener that it waits in"
 	}
+}
+
+// server is the line that opened the listener which one of the ends was accepted from; "" when it is not known.
+func (c *conn) server() string {
+	var leak report.Leak
+	for _, s := range []*Socket{c.a, c.b} {
+		if s != nil && openedAt(&leak, s.From) {
+			return callsite.Short(leak.Site.File) + ":" + strconv.Itoa(leak.Site.Line)
+		}
+	}
+	return ""
 }
 
 // dials says whether the goroutine waits in a dial itself; the helper beside it, connect.func2, only watches its context.
@@ -278,6 +319,40 @@ func ofPool(pcs []uintptr) bool {
 	}
 	return false
 }
+
+// Accepted says that a connection is known to be one that this process has taken, so that the other end has dialled.
+func (s *Socket) Accepted() bool { return accepted(s.PCs) }
+
+// accepted says whether a stack has taken a connection that somebody else has dialled.
+func accepted(pcs []uintptr) bool {
+	return slices.ContainsFunc(callsite.Expand(pcs), func(f callsite.Frame) bool { return f.Func == "net.(*netFD).accept" })
+}
+
+// opened names the line that opened one of the ends, first of all the one that has dialled; where that was a server's own, the one
+// that opened its listener.
+func (c *conn) opened(leak *report.Leak) {
+	ends := []*Socket{c.a}
+	if c.b != nil {
+		if ends = append(ends, c.b); len(c.b.PCs) > 0 && accepted(c.a.PCs) && !accepted(c.b.PCs) {
+			slices.Reverse(ends)
+		}
+	}
+	for _, s := range ends {
+		if openedAt(leak, s.PCs) {
+			leak.Role = cmp.Or(s.Role, "opened at")
+			return
+		}
+	}
+	for _, s := range ends {
+		if openedAt(leak, s.From) {
+			leak.Role = fromListener
+			return
+		}
+	}
+}
+
+// fromListener is the role of the line that opened the listener which a connection was accepted from.
+const fromListener = "server of"
 
 // sockets reports the connections and listeners that nothing explains.
 func (f *folder) sockets() {
@@ -325,9 +400,7 @@ func (f *folder) sockets() {
 			leak.State += "; proved unreachable: the garbage collector closed it when it was asked to run"
 			leak.Why = "nothing refers to it any more; in production it stays open until a collection that may be minutes off"
 		}
-		if openedAt(&leak, s.PCs) || c.b != nil && openedAt(&leak, c.b.PCs) {
-			leak.Role = "opened at"
-		}
+		c.opened(&leak)
 		f.add(s.Blame, leak)
 	}
 }

@@ -31,10 +31,16 @@ type Pool struct {
 // databaseLeases explains tracked leases of databases: each names its line, its connection, and what waits for its end.
 func (f *folder) databaseLeases() {
 	at := make(map[uint64]int) // entries of held leases; -1 for somebody else's
+	pools := make(map[uint64]bool)
+	for _, p := range f.in.Pools {
+		pools[p.ID] = true
+	}
 	var conns, stmts []Lease
 	for _, l := range f.in.Leases {
 		switch {
 		case !ofDatabase(l) || l.Now != lease.Held:
+		case pools[l.Info.Within]:
+			f.ofPools = append(f.ofPools, l)
 		case l.Info.Kind == "sql-stmt" || l.Info.Within != 0:
 			stmts = append(stmts, l)
 		default:
@@ -42,25 +48,10 @@ func (f *folder) databaseLeases() {
 		}
 	}
 	for _, l := range append(conns, stmts...) {
-		leak := report.Leak{
-			Kind: l.Info.Kind, Code: l.Info.Code, Class: "tracked", Summary: l.Info.Summary, State: l.Info.State,
-			Hint: l.Info.Hint, Why: l.Info.Note, Rank: rankLeasedDB,
-			Keys: []report.Key{{List: "lease", ID: l.ID}},
-			All:  callsite.Expand(l.PCs), Moving: l.Info.Moving,
-		}
-		if l.Info.Kind == "sql-stmt" {
-			leak.Rank = rankStmt
-		}
-		leak.Stack = callsite.Without(callsite.User(callsite.From(leak.All, "database/sql.")), l.Info.Library)
-		leak.Site = callsite.Pick(leak.Stack)
-		if leak.Stack == nil {
-			leak.Unknown = "none of your functions is left in the stack that took it"
-		}
+		leak := databaseLease(l)
 		if i, ok := at[l.Info.Within]; ok { // the end of that one would have ended this one
 			if i >= 0 {
-				in := &f.out.Leaks[i]
-				in.Keys = append(in.Keys, leak.Keys...)
-				in.Holds = append(in.Holds, strings.TrimSuffix(l.Info.Summary, " was never closed"))
+				f.endsWith(l, i)
 			}
 			continue
 		}
@@ -72,6 +63,43 @@ func (f *folder) databaseLeases() {
 		}
 		at[l.ID] = len(f.out.Leaks)
 		f.add(l.Blame, leak)
+	}
+}
+
+// databaseLease describes a tracked lease.
+func databaseLease(l Lease) report.Leak {
+	leak := report.Leak{
+		Kind: l.Info.Kind, Code: l.Info.Code, Class: "tracked", Summary: l.Info.Summary, State: l.Info.State,
+		Hint: l.Info.Hint, Why: l.Info.Note, Rank: rankLeasedDB,
+		Keys: l.keys(),
+		All:  callsite.Expand(l.PCs), Moving: l.Info.Moving, Note: l.Info.Kept,
+	}
+	if l.Info.Kind == "sql-stmt" {
+		leak.Rank = rankStmt
+	}
+	leak.Stack = callsite.Without(callsite.User(callsite.From(leak.All, "database/sql.")), l.Info.Library)
+	leak.Site = callsite.Pick(leak.Stack)
+	if leak.Stack == nil {
+		leak.Unknown = "none of your functions is left in the stack that took it"
+	}
+	return leak
+}
+
+// endsWith makes a lease a part of an entry whose end would have ended it too.
+func (f *folder) endsWith(l Lease, entry int) {
+	in := &f.out.Leaks[entry]
+	in.Keys = append(in.Keys, l.keys()...)
+	in.Holds = append(in.Holds, strings.TrimSuffix(l.Info.Summary, " was never closed"))
+}
+
+// poolLeases explains what the end of a pool ends: it is a part of the pool's own entry where that was never closed.
+func (f *folder) poolLeases() {
+	for _, l := range f.ofPools {
+		if i, ok := f.poolLeaks[l.Info.Within]; ok {
+			f.endsWith(l, i)
+			continue
+		}
+		f.add(l.Blame, databaseLease(l))
 	}
 }
 
@@ -166,6 +194,7 @@ func mayServe(g, lease Blame) bool {
 // databasePools explains what belongs to pools: their idle connections and the goroutines of database/sql and the driver. A
 // pool that was made since the check began and still has its opener was never closed.
 func (f *folder) databasePools() {
+	f.poolLeaks = make(map[uint64]int)
 	openers := make([]*Goroutine, len(f.in.Pools))
 	for i, p := range f.in.Pools {
 		if p.DB != 0 {
@@ -230,6 +259,9 @@ func (f *folder) databasePools() {
 		}
 		leak.Keys = append([]report.Key{goroutineKey(opener)}, leak.Keys...)
 		leak.CreatedBy = opener.CreatedBy.Func
+		if !opener.Blame.Other {
+			f.poolLeaks[p.ID] = len(f.out.Leaks)
+		}
 		f.add(opener.Blame, leak)
 	}
 }

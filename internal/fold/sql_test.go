@@ -97,6 +97,9 @@ func TestFoldDatabases(t *testing.T) {
 		{"a statement of a lease that is over", Input{Leases: []Lease{
 			dbLease(1, a, lease.Info{Kind: "sql-stmt", Code: "LK205", Within: 3}), dbLease(2, a, lease.Info{}),
 		}}, []string{"LK202 TestA ×1 of 1", "LK205 TestA ×1 of 1"}},
+		{"a statement that a library may keep", Input{Leases: []Lease{
+			dbLease(1, a, lease.Info{Kind: "sql-stmt", Code: "LK205", Kept: true}),
+		}}, []string{"LK205 TestA ×1 of 1 note"}},
 		{"idle connections of an old pool", Input{
 			Pools: []Pool{old}, Goroutines: []Goroutine{driver(1, "example.com/driver.start")},
 			Sockets: []Socket{tcp(1, 5432, "ESTABLISHED", a), tcp(2, 5432, "ESTABLISHED", a)},
@@ -105,6 +108,13 @@ func TestFoldDatabases(t *testing.T) {
 			Pools: []Pool{fresh}, Goroutines: []Goroutine{opener(1, 0x20, a), driver(2, "example.com/driver.start")},
 			Sockets: []Socket{tcp(1, 5432, "ESTABLISHED", a), tcp(2, 5432, "ESTABLISHED", a)},
 		}, []string{"LK201 TestA ×1 of 4"}},
+		{"a new pool that is open, and a statement of it", Input{
+			Pools: []Pool{fresh}, Goroutines: []Goroutine{opener(1, 0x20, a)},
+			Leases: []Lease{dbLease(7, a, lease.Info{Kind: "sql-stmt", Code: "LK205", Within: fresh.ID})},
+		}, []string{"LK201 TestA ×1 of 2"}},
+		{"a statement of an older pool", Input{
+			Pools: []Pool{old}, Leases: []Lease{dbLease(7, a, lease.Info{Kind: "sql-stmt", Code: "LK205", Within: old.ID})},
+		}, []string{"LK205 TestA ×1 of 1"}},
 		{"the opener of another pool", Input{
 			Pools: []Pool{old}, Goroutines: []Goroutine{opener(1, 0x30, a)},
 		}, []string{"LK201 TestA ×1 of 1"}},

@@ -28,6 +28,7 @@ type Leak struct {
 	Class    string   // what sort of resource, for the fingerprint: no address, no number
 	Test     string   // the test that leaked; "" when not known
 	Suspects []string // tests that could have, when Test is not known
+	Nobody   string   // why there is no test, when that is known
 	Summary  string
 	Count    int
 	Stack    []callsite.Frame // the user's frames, innermost first

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -137,8 +138,8 @@ func (t Text) entry(b *strings.Builder, l Leak) {
 	if role == "" {
 		role = RoleTaken
 	}
-	if l.Test == "" && len(l.Suspects) == 0 && t.Nobody != "" {
-		row("test", t.Nobody)
+	if nobody := cmp.Or(l.Nobody, t.Nobody); l.Test == "" && len(l.Suspects) == 0 && nobody != "" {
+		row("test", nobody)
 	}
 	if l.Site.Func != "" {
 		row(role, where(l.Site))

@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"sync/atomic"
+
+	"github.com/leakgate/leakgate/internal/lease"
 )
 
 // mark is the context of a request that is tracked: the caller's, and our httptrace hooks. A tracked transport below finds
@@ -15,6 +17,7 @@ type mark struct {
 	next http.RoundTripper // what Do hands the request to
 
 	over  atomic.Bool              // RoundTrip has returned
+	deep  atomic.Uint64            // ID of the lease that the agent of deep mode took of the last response meanwhile
 	inner atomic.Pointer[response] // the last response that a tracker below took a lease of meanwhile
 }
 
@@ -24,6 +27,11 @@ func (m *mark) Value(key any) any {
 	switch key {
 	case markKey{}:
 		return m
+	case lease.Slot:
+		if m.over.Load() {
+			return nil
+		}
+		return &m.deep
 	case traceKey:
 		if traceKey != nil {
 			return &m.r.trace

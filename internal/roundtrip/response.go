@@ -97,6 +97,9 @@ func (r *response) Now() lease.State {
 	return lease.Held
 }
 
+// Twin is the ID of the lease that the agent of deep mode has of the same response.
+func (r *response) Twin() uint64 { return r.mark.deep.Load() }
+
 // ended notes why nothing is held any more. The first reason stays.
 func (r *response) ended(why uint32) {
 	if r.end.CompareAndSwap(open, why) {
