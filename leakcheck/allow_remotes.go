@@ -1,5 +1,3 @@
-//go:build !leakgate_deep
-
 package leakcheck
 
 import (
@@ -28,7 +26,8 @@ const OwnListeners = outbound.OwnListeners
 //
 // A pattern is a host ("db.internal", "10.1.2.3"), all hosts below a domain ("*.example.com"), or a range ("10.0.0.0/8"), each also
 // with a port ("*.example.com:443", "10.0.0.0/8:5432", "[::1]:80"); a URL (srv.URL), of which host and port count; a unix socket
-// ("unix:/run/app.sock", with the wildcards of path.Match); or OwnListeners. "localhost" is every address of the loopback interface. A
+// ("unix:/run/app.sock", with the wildcards of path.Match); or OwnListeners. "localhost", or "loopback", is every address of the
+// loopback interface, and "unix" every unix socket. A
 // pattern that cannot be read is an error that fails the test, and one that nothing matches is fine. Given more than once, the patterns add up.
 //
 // What is seen, each with the line that it came from where that can be known:
@@ -106,24 +105,17 @@ func (r *remotes) allows(t outbound.Target) bool {
 	return r.own() && hostSockets.listens(t)
 }
 
-// mayName says whether the target is an address, and a name is allowed that may be its: nothing tells.
-func (r *remotes) mayName(t outbound.Target) bool {
-	return t.Addr.IsValid() && slices.ContainsFunc(r.patterns, func(p outbound.Pattern) bool { return p.NamesAt(t.Port) })
+// allowsHost says whether a pattern names the host at a port of it.
+func (r *remotes) allowsHost(host string) bool {
+	return slices.ContainsFunc(r.patterns, func(p outbound.Pattern) bool { return p.MatchesHost(host) })
 }
 
 // String lists what is allowed, for a report.
 func (r *remotes) String() string {
 	const most = 8
-	var names []string
-	seen := make(map[string]bool)
-	for _, p := range r.patterns {
-		if s := p.String(); !seen[s] {
-			seen[s] = true
-			names = append(names, s)
-		}
-	}
+	names := r.names()
 	if len(names) == 0 {
-		return "AllowRemotes names no address: nothing is allowed"
+		return allowRemotesWord + " names no address: nothing is allowed"
 	}
 	more := ""
 	if len(names) > most {
@@ -131,4 +123,14 @@ func (r *remotes) String() string {
 		names = names[:most]
 	}
 	return "allowed: " + strings.Join(names, ", ") + more
+}
+
+// names are the patterns, each once.
+func (r *remotes) names() (names []string) {
+	for _, p := range r.patterns {
+		if s := p.String(); !slices.Contains(names, s) {
+			names = append(names, s)
+		}
+	}
+	return names
 }

@@ -1,6 +1,7 @@
 package leakcheck
 
 import (
+	"bytes"
 	"runtime"
 	"runtime/metrics"
 	"slices"
@@ -25,6 +26,10 @@ type goroutineCensus struct {
 
 	last      *idSet
 	lastCount uint64
+
+	// In deep mode, where every goroutine that runs a test is known: those that were started when last was listed and run none.
+	lastOthers uint64
+	exact      bool // none was about to run a test without being known yet
 }
 
 // idSet is a set of goroutines, never changed once made.
@@ -81,12 +86,48 @@ type goroutineBase struct {
 
 func (b goroutineBase) has(id uint64) bool { return b.set.has(id) }
 
+// others is how many of n goroutines were started for something else than to run a test; ok is false where it is not known,
+// outside of deep mode. Of a count that was read before, it is not more than there were, and of one that was read after it, not less.
+func others(n, runners uint64) (started uint64, ok bool) {
+	return n - runners, runners > 0
+}
+
+// unchanged says that nothing was started since the last listing but goroutines that run tests, whose own they are not.
+func (c *goroutineCensus) unchanged() bool {
+	if c.last == nil || !c.exact || c.last.transports {
+		return false
+	}
+	runners := registry.own.Load() // before the count: what begins in between makes a difference
+	n, ok := c.count()
+	if !ok {
+		return false
+	}
+	now, ok := others(n, runners)
+	return ok && now == c.lastOthers
+}
+
+// nothingNew says whether the last listing has nothing that the base has not but goroutines that run tests.
+func (c *goroutineCensus) nothingNew(b goroutineBase) bool {
+	if b.set == c.last {
+		return true
+	}
+	for _, id := range c.last.ids {
+		if !b.has(id) && registry.runner(id) == 0 {
+			return false
+		}
+	}
+	return true
+}
+
 // base lists the goroutines that there are now. When nothing was started since the last listing, that one is used:
 // goroutines that ended meanwhile do no harm in it, since IDs are not used again. The same holds when just one was started
 // and it is the caller, as between two tests: it joins the listing.
 func (c *goroutineCensus) base() goroutineBase {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.unchanged() {
+		return goroutineBase{set: c.last}
+	}
 	n, ok := c.count()
 	if ok && c.last != nil && !c.last.transports {
 		switch n - c.lastCount {
@@ -95,7 +136,7 @@ func (c *goroutineCensus) base() goroutineBase {
 		case 1:
 			var buf [64]byte
 			if self := goroutine.CurrentID(buf[:]); self != 0 && !c.last.has(self) && c.last.joined < maxJoined {
-				c.last, c.lastCount = c.last.with(self), n
+				c.last, c.lastCount, c.exact = c.last.with(self), n, false
 				return goroutineBase{set: c.last}
 			}
 		}
@@ -112,6 +153,7 @@ func (c *goroutineCensus) list(dump []byte, n uint64, ok bool) {
 		size = len(c.last.ids) + len(c.last.ids)/8 + 64
 	}
 	set := &idSet{ids: make([]uint64, 0, size)}
+	c.lastOthers, c.exact = others(n, registry.own.Load())
 	goroutine.Scan(dump, func(h goroutine.Head) bool {
 		if h.ID != 0 {
 			set.ids = append(set.ids, h.ID)
@@ -123,14 +165,20 @@ func (c *goroutineCensus) list(dump []byte, n uint64, ok bool) {
 		if h.Leased {
 			set.ids = append(set.ids, h.ID|fold.LeasedBit)
 		}
+		if c.exact && bytes.Contains(h.Block, testStarted) && registry.runner(h.ID) == 0 {
+			c.exact = false // when it becomes known, it must not stand for another
+		}
 		return true
 	})
 	slices.Sort(set.ids)
 	c.last, c.lastCount = set, n
 	if !ok {
-		c.lastCount = 0
+		c.lastCount, c.exact = 0, false
 	}
 }
+
+// testStarted is in the text of goroutines that were started to run a test, or an input of a fuzz target.
+var testStarted = []byte("\ncreated by testing.")
 
 // found is one goroutine that is new since a base.
 type found struct {
@@ -145,6 +193,9 @@ type found struct {
 func (c *goroutineCensus) since(b goroutineBase, likely bool) []found {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.unchanged() && c.nothingNew(b) {
+		return nil
+	}
 	n, ok := c.count()
 	if ok && b.set == c.last && !b.set.transports {
 		if n == c.lastCount {
@@ -256,7 +307,14 @@ func (c *goroutineCensus) deal(profile string, out []found, old []*goroutine.Gor
 	for i := range out {
 		gs = append(gs, &out[i].Goroutine)
 	}
+	shared := goroutine.WithLabel(gs, profile, func(l goroutine.Label) bool {
+		_, name, ok := label.Parse(l.Value)
+		return l.Key == label.Key && ok && name == label.Shared
+	})
 	for _, g := range gs {
+		if shared[g.ID] { // its creator ran a test, but was making what is for the life of the process
+			continue
+		}
 		if id := registry.runner(g.CreatorID); id != 0 && c.dealt[g.ID] == nil { // known without a label
 			c.dealt[g.ID] = []goroutine.Label{{Key: label.Key, Value: label.Value(id, label.NameOf(id))}}
 		}
@@ -279,7 +337,7 @@ func (c *goroutineCensus) leased() (ids []uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, ok := c.count()
-	if !ok || c.last == nil || n != c.lastCount || c.last.transports {
+	if !c.unchanged() && (!ok || c.last == nil || n != c.lastCount || c.last.transports) {
 		c.list(c.dumper.Dump(), n, ok)
 		c.steady()
 	}

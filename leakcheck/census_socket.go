@@ -4,6 +4,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/leakgate/leakgate/internal/origin"
 	"github.com/leakgate/leakgate/internal/process"
 	"github.com/leakgate/leakgate/internal/socket"
 )
@@ -18,19 +19,45 @@ type socketCensus struct {
 	mu   sync.Mutex
 	c    socket.Census
 	refs []socket.Ref
+
+	// When refs were listed, in deep mode alone.
+	changes uint64 // see origin.Changes
+	open    int    // descriptors that were open; 0 when refs must not be used again
 }
 
 // list calls f with every socket; f must not keep the slice.
+//
+// In deep mode it is known how often a descriptor was opened or closed. When that has not changed since the last listing, and
+// the kernel tells of as many as then, the last listing is used again. What that misses is a socket that was opened in a way that
+// nobody tells of while another descriptor was closed in such a way: see forget.
 func (s *socketCensus) list(f func([]socket.Ref)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	changes, known := origin.Changes()
+	open := 0
+	if known {
+		open = toldDescriptors()
+		if open > 0 && open == s.open && changes == s.changes {
+			f(s.refs)
+			return nil
+		}
+	}
+	s.open = 0
 	var err error
 	s.refs, err = s.c.List(s.refs[:0])
 	if err != nil {
 		return err
 	}
+	s.changes, s.open = changes, open
 	f(s.refs)
 	return nil
+}
+
+// forget makes the next listing ask the kernel about every descriptor.
+func (s *socketCensus) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open = 0
 }
 
 // states counts the sockets that are open now, by state and in all; -1 when they cannot be listed. With more than most of them

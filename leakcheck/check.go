@@ -57,6 +57,7 @@ func (w *watch) result() outcome {
 	o := w.settle(s, w.lookSure)
 	if len(o.leaks) > 0 {
 		w.prove(&o)
+		w.setApart(&o)
 	}
 	o.leaks = report.Finish(append(o.leaks, w.judge()...))
 	return o

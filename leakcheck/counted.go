@@ -2,6 +2,7 @@ package leakcheck
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/leakgate/leakgate/internal/fold"
 	"github.com/leakgate/leakgate/internal/report"
@@ -29,12 +30,12 @@ func (c *config) wantsProbe(p Probe) bool {
 	return c.wants(kindOf(p))
 }
 
-// foldCounted drops a counted lease for each transaction and rows that goroutines of database/sql tell of: they are the
-// same leases, and their entries say more.
-func foldCounted(leaks []report.Leak) []report.Leak {
+// foldCounted drops a counted lease for each transaction and rows that goroutines of database/sql tell of, and for each lease
+// that deep mode tracks: they are the same leases, and their entries say more.
+func foldCounted(leaks []report.Leak, leases []fold.Lease) []report.Leak {
 	told := 0
 	for _, l := range leaks {
-		if (l.Code == fold.CodeTx || l.Code == fold.CodeRows) && l.Class != "tracked" {
+		if (l.Code == fold.CodeTx || l.Code == fold.CodeRows) && l.Class != "tracked" || isDeepSQL(l, leases) {
 			told++
 		}
 	}
@@ -44,6 +45,13 @@ func foldCounted(leaks []report.Leak) []report.Leak {
 			return true
 		}
 		return false
+	})
+}
+
+// isDeepSQL says whether a leak is of a lease of a sql.DB that deep mode tracks.
+func isDeepSQL(l report.Leak, leases []fold.Lease) bool {
+	return strings.HasPrefix(l.Kind, "sql-") && slices.ContainsFunc(leases, func(x fold.Lease) bool {
+		return x.Deep && len(l.Keys) > 0 && l.Keys[0] == report.Key{List: "lease", ID: x.ID}
 	})
 }
 

@@ -10,15 +10,23 @@ import (
 // countDescriptors says how many file descriptors the process has open; -1 when that is not known. Linux 6.2 and later tell
 // it as the size of /proc/self/fd, where earlier ones say 0 and the folder is read.
 func countDescriptors() int {
-	var st syscall.Stat_t
-	if err := syscall.Stat("/proc/self/fd", &st); err == nil && st.Size > 0 {
-		return int(st.Size)
+	if n := toldDescriptors(); n > 0 {
+		return n
 	}
 	names, err := descriptorNames()
 	if err != nil {
 		return -1
 	}
 	return len(names)
+}
+
+// toldDescriptors says what Linux 6.2 and later tell without a listing; 0 elsewhere.
+func toldDescriptors() int {
+	var st syscall.Stat_t
+	if err := syscall.Stat("/proc/self/fd", &st); err != nil {
+		return 0
+	}
+	return int(st.Size)
 }
 
 // descriptorNames lists the numbers of the open descriptors, that of the listing left out.

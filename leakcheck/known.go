@@ -190,9 +190,9 @@ func (w *watch) logKnown(leaks []report.Leak, first report.Leak, e *baseline.Ent
 // recordIgnored writes down what options set aside.
 func (w *watch) recordIgnored(ignored []report.Ignored) {
 	for _, ig := range ignored {
-		recording().write(func(f *fragment.Writer) error {
-			return f.Ignored(fragment.Ignored{Test: w.name, Reason: ig.Reason, Count: ig.Count})
-		})
+		record := fragment.Ignored{Test: w.name, Reason: ig.Reason, Count: ig.Count}
+		recordIgnoredElsewhere(record)
+		recording().write(func(f *fragment.Writer) error { return f.Ignored(record) })
 	}
 }
 
@@ -229,7 +229,7 @@ func (s *scenarioLedger) record(leaks []report.Leak, outcome string) {
 // say logs, or tells standard error where there is no test.
 func (w *watch) say(format string, args ...any) {
 	if w.t == nil {
-		fmt.Fprintf(os.Stderr, format+"\n", args...)
+		toStderr(format, args...)
 		return
 	}
 	w.t.Helper()
@@ -245,8 +245,7 @@ func many(n int, what string) string {
 
 // recordLeak writes one down.
 func (w *watch) recordLeak(l report.Leak, outcome string, a baseline.Answer, waited time.Duration) {
-	r := recording()
-	if r == nil {
+	if recording() == nil && leakLines() == nil && !recordsElsewhere() {
 		return
 	}
 	b := binary()
@@ -254,8 +253,26 @@ func (w *watch) recordLeak(l report.Leak, outcome string, a baseline.Answer, wai
 	if len(l.Keys) > 0 { // a limit is not waited for
 		out.Waited = waited
 	}
-	out.At = r.time()
-	r.write(func(f *fragment.Writer) error { return f.Leak(out) })
+	if recordsElsewhere() {
+		recordLeakElsewhere(out)
+		return
+	}
+	writeLeak(out)
+}
+
+// writeLeak writes a leak to the report of the process and to the lines of leakgate test -json, where they are asked for.
+func writeLeak(l fragment.Leak) {
+	r, lines := recording(), leakLines()
+	if l.At = realTime(); r != nil {
+		l.At = r.time()
+	}
+	r.write(func(f *fragment.Writer) error { return f.Leak(l) })
+	if lines == nil {
+		return
+	}
+	if err := lines.Leak(l); err != nil {
+		toStderr("leakcheck: a leak has no line in -json: %v", err)
+	}
 }
 
 func (b *testBinary) toFragment(l report.Leak, outcome string, a baseline.Answer) fragment.Leak {

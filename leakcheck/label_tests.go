@@ -97,6 +97,34 @@ func follow(t interface {
 	return run
 }
 
+// subtest is a T of deep mode, which checks every test without having been asked. A subtest may keep what the test around
+// it gives back, in a cleanup of its own or in a later subtest: what it holds at its end is no leak yet.
+type subtest interface {
+	TB
+	Cleanup(func())
+	// JudgedOutside says that it is one, and that the test around it is checked.
+	JudgedOutside() bool
+}
+
+// followSubtest labels a subtest that the test around it answers for, so that what it leaks has its name.
+func followSubtest(t subtest) {
+	id := label.NewID()
+	registry.runsOn(id)
+	label.Mark(id, t.Name())
+	noteInputs()
+	if !watchesRuns() {
+		return
+	}
+	lease.Live.Watch(id)
+	run := beginRun(innermost(t), t.Name(), id, nil)
+	t.Cleanup(func() {
+		t.Helper()
+		run.count()
+		lease.Live.Unwatch(id)
+		run.end(exiting())
+	})
+}
+
 // exampleT stands for an example, which has no T.
 type exampleT struct{ name string }
 

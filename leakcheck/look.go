@@ -110,14 +110,21 @@ func (w *watch) newLeases() []*lease.Lease {
 		every[kind] = slices.ContainsFunc(tells, w.wants)
 	}
 	pools := make(map[*lease.Pool]bool)
+	dbs := make(map[uintptr]bool)
 	for _, ps := range w.probes {
+		if p, ok := ps.probe.(plainDB); ok && p.Address() != 0 {
+			dbs[p.Address()] = true
+		}
 		if p, ok := ps.probe.(leaser); ok {
 			pools[p.LeasePool()] = true
 		}
 	}
-	return lease.Live.All(func(l *lease.Lease) bool {
+	out := lease.Live.All(func(l *lease.Lease) bool {
 		return l.ID() > w.base.leases && (every[l.Pool().Kind()] || pools[l.Pool()])
 	})
+	return append(out, deepLeases(w.base.leases, func(kind string, db uintptr) bool {
+		return every[kind] || dbs[db] && kind == string(SQLConn)
+	})...)
 }
 
 // toldBy says which kinds are told from the leases of a kind of pool.
@@ -137,6 +144,13 @@ type leaser interface {
 	LeasePool() *lease.Pool
 	// FailUnclosed says that a lease that holds nothing but was never closed fails the test too.
 	FailUnclosed() bool
+}
+
+// plainDB is a probe of this module that counts the leases of a sql.DB that is not tracked: it has the line of each in deep mode
+// alone.
+type plainDB interface {
+	// Address is that of the sql.DB; 0 when it counts something else.
+	Address() uintptr
 }
 
 type probedID struct {
@@ -185,7 +199,7 @@ func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.
 			continue
 		}
 		b := w.blameLease(l, unknown)
-		in.Leases = append(in.Leases, fold.Lease{ID: l.ID(), PCs: l.PCs(), Info: l.Info(), Now: now, Blame: b, Fail: fails[l.Pool()]})
+		in.Leases = append(in.Leases, fold.Lease{ID: l.ID(), PCs: l.PCs(), Info: l.Info(), Now: now, Blame: b, Fail: fails[l.Pool()], Twin: lease.TwinOf(l), Deep: isDeep(l)})
 	}
 	described := make([]socket.Socket, 0, len(fresh))
 	for _, r := range fresh {
@@ -202,7 +216,7 @@ func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.
 		if !w.lists(Socket) {
 			b = others
 		}
-		in.Sockets = append(in.Sockets, fold.Socket{Socket: s, Blame: b, PCs: from.PCs, Lease: from.Lease})
+		in.Sockets = append(in.Sockets, fold.Socket{Socket: s, Blame: b, PCs: from.PCs, Role: from.Role, From: from.From, Lease: from.Lease})
 	}
 	for _, r := range kids {
 		if c, ok := process.Describe(r); ok {
@@ -230,6 +244,19 @@ func (w *watch) input(fresh []socket.Ref, leases []*lease.Lease, kids []process.
 	for _, p := range dbpool.All() {
 		in.Pools = append(in.Pools, fold.Pool{View: p, New: p.ID > w.base.leases})
 	}
+	singletons.apply(&in)
+	deepPools(func(id uint64, db uintptr, pcs []uintptr) {
+		for i := range in.Pools {
+			p := &in.Pools[i]
+			if p.DB == 0 && !p.Gone && p.Seen == db {
+				p.DB = db // the program has made it of a wrapped connector
+			}
+			if p.DB == db {
+				return
+			}
+		}
+		in.Pools = append(in.Pools, fold.Pool{View: dbpool.View{ID: id, DB: db, PCs: pcs}, New: id > w.base.leases})
+	})
 	return in
 }
 
@@ -242,6 +269,9 @@ func (w *watch) blameKey(k report.Key, unknown fold.Blame) fold.Blame {
 		return fold.Blame{Test: test}
 	}
 	if suspects, ok := registry.suspectsOf(k); ok {
+		return fold.Blame{Suspects: suspects}
+	}
+	if suspects, ok := suspectsElsewhere(k); ok {
 		return fold.Blame{Suspects: suspects}
 	}
 	return unknown
@@ -366,14 +396,16 @@ func (w *watch) explain(s *sight, probed []probedID) {
 			leaks = append(leaks, fromPublic(l, p, b))
 		}
 	}
-	leaks = foldCounted(leaks)
+	leaks = foldCounted(leaks, s.input.Leases)
 	ignored := make(map[string]int)
 	keep := leaks[:0]
 	for _, l := range leaks {
 		if !w.cfg.wants(Kind(l.Kind)) || w.known(l) {
 			continue
 		}
-		l.Note = l.Note || l.Test == label.Shared
+		if l.Test == label.Shared {
+			l.Note, l.Why = true, singletons.says(l)
+		}
 		if r := w.ignoredBy(&l); r != "" {
 			ignored[r] += max(l.Count, 1)
 			s.excused = append(s.excused, l.Keys...)
@@ -407,7 +439,7 @@ func (w *watch) known(l report.Leak) bool {
 	if len(l.Keys) == 0 {
 		return false
 	}
-	return registry.isReported(l.Keys[0])
+	return registry.isReported(l.Keys[0]) || w.isOfLeft(l)
 }
 
 // ignoredBy gives the reason of the rule that sets the leak aside, or "".
@@ -424,7 +456,7 @@ func (w *watch) ignoredBy(l *report.Leak) string {
 	if w.goleakIgnores(l) {
 		return "goleak options"
 	}
-	return ""
+	return ignoredElsewhere(l)
 }
 
 // heldBy asks a probe and turns a panic into an error.

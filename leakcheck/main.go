@@ -44,6 +44,7 @@ func Main(m interface{ Run() int }, opts ...Option) int {
 	}
 	cfg := newConfig(opts)
 	cfg.main = true
+	joinAgent()
 	labelsTests.Store(labelTests(m))
 	recording().start()
 	w := begin("", nil, cfg, false)
@@ -51,17 +52,26 @@ func Main(m interface{ Run() int }, opts ...Option) int {
 	registry.mu.Lock()
 	registry.main = w
 	registry.mu.Unlock()
+	claimsMain(w)
 
 	tests := m.Run()
+	if mainIsLeft() {
+		registry.mu.Lock()
+		registry.main = nil
+		registry.mu.Unlock()
+		w.end()
+		return tests
+	}
 	code := w.judgeRun(tests)
 	var unused []string
 	// A test that failed by itself, or before others that -failfast left out, may not have made what is ignored.
 	if wholeRun() && (tests == 0 || onlyLeaked() && !flagSet("test.failfast")) {
 		unused = rules.unused()
 	}
+	recordEndElsewhere(tests == 0, code, unused)
 	recording().stop(tests == 0, code, unused)
 	if err := recording().problem(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		toStderr("%v", err)
 		code = max(code, 1)
 	}
 	return code
@@ -77,17 +87,18 @@ func (w *watch) judgeRun(code int) int {
 	registry.mu.Unlock()
 	defer w.end()
 	if err := cfg.err(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		toStderr("%v", err)
 		refused++
 	}
 	if err := accepted().err; err != nil {
-		fmt.Fprintln(os.Stderr, err)
+		toStderr("%v", err)
 		refused++
 	}
 	if code != 0 && !onlyLeaked() {
 		w.afterFailure()
 		return code
 	}
+	sockets.forget()
 	o := w.result()
 	registry.forgetPending()
 	o.leaks = report.Finish(slices.Concat(o.leaks, w.endRemotes(), w.takeLoose()))
@@ -95,16 +106,16 @@ func (w *watch) judgeRun(code int) int {
 		tellShared(o.notes)
 	}
 	for _, err := range o.errs {
-		fmt.Fprintln(os.Stderr, err)
+		toStderr("%v", err)
 		code = 1
 	}
 	w.recordIgnored(o.ignored)
 	if o.leaks = w.rule(o.leaks, o); len(o.leaks) > 0 {
-		fmt.Fprintln(os.Stderr, w.mainText(o))
+		toStderr("%s", w.mainText(o))
 		code = 1
 	}
 	if unused := rules.unused(); len(unused) > 0 && wholeRun() && !(code != 0 && flagSet("test.failfast")) {
-		fmt.Fprintf(os.Stderr, "leakcheck: ignores that matched nothing in this run, and can go:\n  %s\n", strings.Join(unused, "\n  "))
+		toStderr("leakcheck: ignores that matched nothing in this run, and can go:\n  %s", strings.Join(unused, "\n  "))
 	}
 	if refused > 0 {
 		code = max(code, 1)
@@ -122,7 +133,11 @@ func tellShared(notes []report.Leak) {
 		if l.Site.Func != "" {
 			at = " at " + callsite.Short(l.Site.File) + ":" + strconv.Itoa(l.Site.Line)
 		}
-		fmt.Fprintf(os.Stderr, "leakcheck: %s, which is no leak: made once%s: %s (×%d)\n", label.Shared, at, l.Summary, max(l.Count, 1))
+		how := "made once"
+		if l.Why == heldByVariable {
+			how = "held by a package-level variable, acquired"
+		}
+		toStderr("leakcheck: %s, which is no leak: %s%s: %s (×%d)", label.Shared, how, at, l.Summary, max(l.Count, 1))
 	}
 }
 
@@ -133,7 +148,7 @@ func VerifyTestMain(m interface{ Run() int }, opts ...Option) {
 
 func (w *watch) mainText(o outcome) string {
 	return report.Text{
-		Who: "leakcheck", Leaks: o.leaks, Ignored: o.ignored, Waited: o.waited, Looks: o.looks, Ages: true, Accept: accept(),
+		Who: who, Leaks: o.leaks, Ignored: o.ignored, Waited: o.waited, Looks: o.looks, Ages: true, Accept: accept(),
 		Nobody: "not known: neither a label nor its stack names one; with t.Cleanup(leakcheck.Verify(t)) in the tests the one that leaks fails",
 	}.String()
 }
@@ -143,7 +158,7 @@ func (w *watch) afterFailure() {
 	defer w.releaseCollector()
 	// What was dialled does not depend on how a test ended, as what is held does.
 	for _, l := range report.Finish(append(w.endRemotes(), w.takeLoose()...)) {
-		fmt.Fprintf(os.Stderr, "leakcheck: beside the tests that failed: %s\n", l.Summary)
+		toStderr("leakcheck: beside the tests that failed: %s", l.Summary)
 	}
 	s := w.look()
 	if len(s.leaks) == 0 {
@@ -154,7 +169,7 @@ func (w *watch) afterFailure() {
 		n += max(l.Count, 1)
 		w.recordLeak(l, fragment.Excused, baseline.Answer{}, 0)
 	}
-	fmt.Fprintf(os.Stderr, "leakcheck: tests failed, so what is still held is not judged: %d, the first of them: %s\n", n, s.leaks[0].Summary)
+	toStderr("leakcheck: tests failed, so what is still held is not judged: %d, the first of them: %s", n, s.leaks[0].Summary)
 }
 
 func flagSet(name string) bool {

@@ -72,7 +72,8 @@ func (w *watch) lookPending() sight {
 			}
 		}
 	}
-	s.input = w.input(s.fresh, lease.Live.All(nil), kids, gs)
+	leases := append(lease.Live.All(nil), deepLeases(0, func(string, uintptr) bool { return true })...)
+	s.input = w.input(s.fresh, leases, kids, gs)
 	blame := func(b *fold.Blame, list string, id uint64) {
 		suspects, ok := registry.suspectsOf(report.Key{List: list, ID: id})
 		*b = fold.Blame{Suspects: suspects, Other: !ok}
@@ -98,6 +99,7 @@ func (w *watch) lookPending() sight {
 	for i := range s.input.Children {
 		blame(&s.input.Children[i].Blame, "process", s.input.Children[i].ID)
 	}
+	singletons.apply(&s.input)
 	w.explain(&s, probed)
 	s.leaks, s.unknown, s.notes = append(s.leaks, s.unknown...), nil, nil
 	return s

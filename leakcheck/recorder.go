@@ -51,7 +51,7 @@ var labelsTests atomic.Bool
 // workers of -fuzz have none: they run a test a million times.
 var recording = sync.OnceValue(func() *recorder {
 	dir := os.Getenv(reportEnv)
-	if strings.TrimSpace(dir) == "" || !testing.Testing() || flagSet("test.fuzzworker") {
+	if strings.TrimSpace(dir) == "" || !testing.Testing() || flagSet("test.fuzzworker") || recordsElsewhere() {
 		return nil
 	}
 	r := &recorder{began: realTime(), active: make(map[*testRun]bool), every: firstEvery}

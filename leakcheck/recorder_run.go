@@ -207,6 +207,7 @@ func (w *watch) endRun() {
 
 // failsByLeaks notes, before the watch fails its test for what leaked, which tests fail for nothing else.
 func (w *watch) failsByLeaks() {
+	w.tellsLeaked()
 	if w.run == nil {
 		return
 	}

@@ -16,6 +16,7 @@ import (
 type watches struct {
 	mu       sync.Mutex
 	active   map[*watch]bool
+	sociable map[*watch]bool         // of active, those that have met fewer than maxMet
 	main     *watch                  // the watch of Main, which ends after all others
 	reported map[report.Key]bool     // what an entry was made of
 	pending  map[report.Key]*waiting // what no test could be blamed for while others ran
@@ -25,6 +26,8 @@ type watches struct {
 	first    map[report.Key]string   // the test that ran alone when the resource first showed
 	over     map[string][]string     // by pool: who reported that it is over what Main's HighWater allows
 	refused  int                     // calls that could not be reported through a test
+
+	own atomic.Uint64 // goroutines that were started to run a test and are in runners; counted in deep mode alone
 
 	parallelEnded atomic.Bool // a parallel test has ended since it was last looked which connections are leased
 }
@@ -37,6 +40,7 @@ type waiting struct {
 
 var registry = &watches{
 	active:   make(map[*watch]bool),
+	sociable: make(map[*watch]bool),
 	reported: make(map[report.Key]bool), pending: make(map[report.Key]*waiting), told: make(map[string]bool), tops: make(map[string]bool), first: make(map[report.Key]string), runners: make(map[uint64]label.ID),
 }
 
@@ -72,27 +76,50 @@ func (r *watches) enter(w *watch) {
 	top, _, _ := strings.Cut(w.name, "/")
 	r.tops[top] = true
 	r.forgetOver(w.name)
-	for o := range r.active {
+	for o := range r.sociable {
 		if related(o.name, w.name) {
 			continue
 		}
-		o.meet(w.name)
-		w.meet(o.name)
+		if o.meet(w.name); len(o.met) >= maxMet {
+			delete(r.sociable, o)
+		}
+	}
+	for o := range r.active {
+		if len(w.met) >= maxMet {
+			break // thousands may run at once, and no more names are kept
+		}
+		if !related(o.name, w.name) {
+			w.meet(o.name)
+		}
 	}
 	r.active[w] = true
+	if len(w.met) < maxMet {
+		r.sociable[w] = true
+	}
 }
 
 // runsOn notes that the calling goroutine runs the test of the watch: what it starts is the test's, also under labels that
 // hide ours.
 func (r *watches) runsOn(id label.ID) {
-	var buf [64]byte
-	self := goroutine.CurrentID(buf[:])
+	self := goroutine.CurrentID(nil)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.runners) >= 2*label.Keep {
 		maps.DeleteFunc(r.runners, func(_ uint64, old label.ID) bool { return old+label.Keep < id })
 	}
 	r.runners[self] = id
+}
+
+// startsHere notes, for deep mode, that the calling goroutine has just been started to run a test. It must be called before
+// runsOn.
+func (r *watches) startsHere() {
+	self := goroutine.CurrentID(nil)
+	r.mu.Lock()
+	_, known := r.runners[self]
+	r.mu.Unlock()
+	if !known { // else it runs one test within another
+		r.own.Add(1)
+	}
 }
 
 // runner gives the watch whose test the goroutine runs, or ran; 0 for none.
@@ -113,6 +140,7 @@ func (r *watches) leave(w *watch) (last bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.active, w)
+	delete(r.sociable, w)
 	return r.main == nil && len(r.active) == 0
 }
 
@@ -121,10 +149,10 @@ func (r *watches) claim(keys []report.Key) (fresh bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, k := range keys {
-		if !r.reported[k] {
+		if first := reportElsewhere(k); first && !r.reported[k] {
 			fresh = true
-			r.reported[k] = true
 		}
+		r.reported[k] = true
 		delete(r.pending, k)
 	}
 	return fresh || len(keys) == 0
@@ -133,7 +161,7 @@ func (r *watches) claim(keys []report.Key) (fresh bool) {
 func (r *watches) isReported(k report.Key) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.reported[k]
+	return r.reported[k] || isReportedElsewhere(k)
 }
 
 // postpone keeps what cannot be attributed until nobody else runs.

@@ -1,5 +1,3 @@
-//go:build !leakgate_deep
-
 package leakcheck
 
 import (
@@ -7,6 +5,7 @@ import (
 	"net/netip"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -46,6 +45,7 @@ type remotePolicy struct {
 	dials  []*outbound.Dial        // allowed ones, whose addresses are allowed too
 	open   map[netip.AddrPort]bool // addresses that something allowed led to
 	names  map[uint16]bool         // ports at which an allowed name was asked for, whose address is not known
+	hosts  map[netip.Addr][]string // names that were looked up, by their addresses; only deep mode knows
 	met    []*remotePolicy         // of tests that ran meanwhile
 	beside string                  // a test that ran meanwhile and may do what it likes; "" for none
 }
@@ -75,6 +75,7 @@ type remoteAt struct {
 	stack    []callsite.Frame
 	sockets  []seenSocket
 	unsure   bool // it has no label, and may be another test's
+	early    bool // it was before anybody watched
 	suspects []string
 	fix      string // the pattern that would allow it; "" when it is not needed yet
 }
@@ -117,7 +118,7 @@ func (ps *remotePolicies) add(p *remotePolicy) {
 	ps.all = append(ps.all, p)
 	if ps.stop == nil {
 		ps.stop = []func(){
-			outbound.Calls.Listen(ps.called), outbound.Conns.Listen(ps.connected), outbound.Dials.Listen(ps.dialled),
+			outbound.Calls.Listen(ps.called), outbound.Conns.Listen(ps.connected), outbound.Dials.Listen(ps.dialled), outbound.Lookups.Listen(ps.lookedUp),
 		}
 	}
 	ps.mu.Unlock()
@@ -232,10 +233,7 @@ func (ps *remotePolicies) connected(c outbound.Conn) {
 // asked hands a request or dial to the check that it belongs to.
 func (ps *remotePolicies) asked(a remoteAsk) {
 	a.target = outbound.TargetOf(a.network, a.address)
-	var buf [64]byte
-	if a.owner = label.Owner(); a.owner == 0 {
-		a.owner = registry.runner(goroutine.CurrentID(buf[:]))
-	}
+	a.owner = ownerNow()
 	takers, unsure := ps.takers(a.owner)
 	// Allowed to one of those that it may belong to is allowed.
 	allowed := false
@@ -253,8 +251,55 @@ func (ps *remotePolicies) asked(a remoteAsk) {
 		if place == nil {
 			place = placeOf(a)
 		}
-		p.take(*place, a, unsure)
+		at := *place
+		at.address, at.target = p.asName(a)
+		p.take(at, a, unsure)
 	}
+}
+
+// ownerNow gives the watch that what happens on the calling goroutine belongs to; 0 where nothing tells.
+func ownerNow() label.ID {
+	if id := label.Owner(); id != 0 {
+		return id
+	}
+	var buf [64]byte
+	return registry.runner(goroutine.CurrentID(buf[:]))
+}
+
+// maxHosts bounds how many addresses one check keeps the names of.
+const maxHosts = 1 << 10
+
+// lookedUp is told of each look-up of a name, on the goroutine that looks up.
+func (ps *remotePolicies) lookedUp(l outbound.Lookup) {
+	takers, _ := ps.takers(ownerNow())
+	for _, p := range takers {
+		p.mu.Lock()
+		if p.hosts == nil {
+			p.hosts = make(map[netip.Addr][]string)
+		}
+		for _, a := range l.Addresses {
+			a = a.Unmap().WithZone("")
+			if len(p.hosts) < maxHosts && !slices.Contains(p.hosts[a], l.Host) {
+				p.hosts[a] = append(p.hosts[a], l.Host)
+			}
+		}
+		p.mu.Unlock()
+	}
+}
+
+// asName gives the name and the port where what was dialled is an address that the code has looked up itself, as pgx does; else the address.
+func (p *remotePolicy) asName(a remoteAsk) (address string, t outbound.Target) {
+	if !a.target.Addr.IsValid() {
+		return a.address, a.target
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	names := p.hosts[a.target.Addr.Addr()]
+	if len(names) == 0 {
+		return a.address, a.target
+	}
+	name := names[len(names)-1] + ":" + strconv.Itoa(int(a.target.Port))
+	return name, outbound.TargetOf(a.network, name)
 }
 
 // takers gives the checks that something with this owner belongs to: of checks within each other the innermost. What has no
@@ -274,7 +319,7 @@ func (ps *remotePolicies) takers(owner label.ID) (out []*remotePolicy, unsure bo
 	if inner != nil {
 		return []*remotePolicy{inner}, false
 	}
-	if owner == 0 {
+	if owner == 0 && !(allDials && main != nil) {
 		for _, p := range ps.all {
 			if p.w.cfg.main {
 				continue
@@ -290,20 +335,27 @@ func (ps *remotePolicies) takers(owner label.ID) (out []*remotePolicy, unsure bo
 	if len(out) == 0 && main != nil {
 		out = append(out, main)
 	}
-	return out, owner == 0
+	return out, owner == 0 && !allDials
 }
 
 // placeOf says where something was asked for.
 func placeOf(a remoteAsk) *remoteAt {
-	var pcs [64]uintptr
-	all := callsite.Expand(pcs[:runtime.Callers(3, pcs[:])])
-	at := &remoteAt{remoteKey: remoteKey{address: a.address}, target: a.target, what: a.what, stack: callsite.User(all)}
+	var buf [64]uintptr
+	pcs := buf[:]
+	early := a.dial != nil && a.dial.PCs != nil
+	if early {
+		pcs = a.dial.PCs
+	} else {
+		pcs = buf[:runtime.Callers(3, pcs)]
+	}
+	all := callsite.Expand(pcs)
+	at := &remoteAt{remoteKey: remoteKey{address: a.address}, target: a.target, what: a.what, stack: callsite.User(all), early: early}
 	if a.what != "" {
 		at.site = callsite.Caller(all, "net/http.(*Client).")
 	} else {
 		at.site = callsite.Pick(at.stack)
 	}
-	if at.site.Func == "" || callsite.IsDependency(at.site) {
+	if !early && (at.site.Func == "" || callsite.IsDependency(at.site)) {
 		if from := startedBy(); from != nil {
 			at.stack = callsite.User(from)
 			at.site = callsite.Pick(at.stack)
@@ -351,7 +403,7 @@ func goroutineNow(id uint64) (g goroutine.Goroutine, ok bool) {
 
 // allows says whether what was asked for is allowed, by itself or because an allowed name led there.
 func (p *remotePolicy) allows(a remoteAsk) bool {
-	if p.allowed.allows(a.target) {
+	if p.allowed.allows(a.target) || a.dial != nil && a.dial.Lookup && p.allowed.allowsHost(a.target.Host) {
 		return true
 	}
 	if !a.target.Addr.IsValid() {
@@ -360,12 +412,14 @@ func (p *remotePolicy) allows(a remoteAsk) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.resolve()
-	return p.open[a.target.Addr]
+	return p.open[a.target.Addr] || slices.ContainsFunc(p.hosts[a.target.Addr.Addr()], func(host string) bool {
+		return p.allowed.allows(outbound.Target{Host: strings.ToLower(strings.TrimSuffix(host, ".")), Port: a.target.Port})
+	})
 }
 
 // leads notes something allowed, whose addresses are allowed too.
 func (p *remotePolicy) leads(a remoteAsk) {
-	if a.target.Path != "" {
+	if a.target.Path != "" || a.dial != nil && a.dial.Lookup {
 		return
 	}
 	p.mu.Lock()
@@ -442,10 +496,10 @@ func (p *remotePolicy) end() (leaks []report.Leak) {
 	p.mu.Lock()
 	p.over = true
 	p.resolve()
-	found := p.found
+	found := slices.DeleteFunc(p.found, p.cleared)
 	more := p.more
 	p.mu.Unlock()
-	found = joinPlaces(p.joinSockets(found, own))
+	found = joinPlaces(p.joinSockets(withoutDialled(found), own))
 	exclusive := p.w.exclusive()
 	for _, f := range found {
 		switch {
@@ -459,7 +513,7 @@ func (p *remotePolicy) end() (leaks []report.Leak) {
 		}
 	}
 	if more > 0 {
-		p.w.logf("leakcheck: AllowRemotes: %d more dials and requests, from other lines or to other addresses, were not kept", more)
+		p.w.logf("leakcheck: %s: %d more dials and requests, from other lines or to other addresses, were not kept", allowRemotesWord, more)
 	}
 	return leaks
 }
@@ -491,6 +545,19 @@ func (w *watch) logf(format string, args ...any) {
 		w.t.Logf(format, args...)
 	}
 }
+
+// withoutDialled leaves out the look-ups of hosts that were dialled as well: some clients look up what they dial later.
+func withoutDialled(found []*remoteAt) (out []*remoteAt) {
+	for _, f := range found {
+		if !f.isLookup() || !slices.ContainsFunc(found, func(o *remoteAt) bool { return !o.isLookup() && o.target.Host == f.target.Host }) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// isLookup says whether it is a look-up that failed, and no dial.
+func (f *remoteAt) isLookup() bool { return len(f.dials) > 0 && f.dials[0].Lookup }
 
 // othersAllow says whether a test that ran meanwhile allows it.
 func (p *remotePolicy) othersAllow(f *remoteAt) bool {
@@ -669,10 +736,14 @@ func (f *remoteAt) summary() string {
 	}
 	switch {
 	case f.requests > 0:
-		return fmt.Sprintf("%s to %s%s, which AllowRemotes does not name", f.what, f.address, place)
+		return fmt.Sprintf("%s to %s%s, which %s does not name", f.what, f.address, place, allowRemotesWord)
 	case f.count > 0:
 		hows, _ := f.outcomes()
-		return fmt.Sprintf("dial of %s (%s)%s, which AllowRemotes does not name", f.shown(), strings.Join(hows, ", "), place)
+		what := "dial"
+		if f.isLookup() {
+			what = "look-up"
+		}
+		return fmt.Sprintf("%s of %s (%s)%s, which %s does not name", what, f.shown(), strings.Join(hows, ", "), place, allowRemotesWord)
 	}
 	s := f.sockets[0]
 	what := s.Family + " connection to"
@@ -682,7 +753,7 @@ func (f *remoteAt) summary() string {
 	case !s.Stream && s.Family != "unix":
 		what = s.Family + " socket to"
 	}
-	return fmt.Sprintf("%s %s, which AllowRemotes does not name", what, f.shown())
+	return fmt.Sprintf("%s %s, which %s does not name", what, f.shown(), allowRemotesWord)
 }
 
 func (f *remoteAt) shown() string {
@@ -707,12 +778,16 @@ func (f *remoteAt) outcomes() (hows []string, longest time.Duration) {
 // leak words what a check of a test found.
 func (p *remotePolicy) leak(f *remoteAt) report.Leak {
 	allowed := p.allowed.String()
-	if f.count > 0 && p.allowed.mayName(f.target) {
-		allowed += "; it was dialled by address: a driver that looks names up itself, as pgx does, hides them (see DialContext)"
+	if f.count > 0 {
+		allowed += p.allowed.hidden(f.target)
 	}
 	l := f.leak(allowed)
+	l.Hint = "remove what dials it; where it is meant, allow it: " + p.allowed.howToAllow(f.pattern())
 	if l.Test = p.w.name; p.w.cfg.main {
 		l.Test = f.test
+	}
+	if allDials && (l.Test == "" || l.Test == label.Shared) {
+		l.Test, l.Nobody = "", noTest(f)
 	}
 	return l
 }
@@ -721,7 +796,7 @@ func (f *remoteAt) leak(allowed string) report.Leak {
 	l := report.Leak{
 		Kind: string(Socket), Code: codeRemote, Class: allowRemotesName, Summary: f.summary(), Count: max(f.requests, f.count, 1),
 		Stack: f.stack, Site: f.site, Role: "dialled at", Why: allowed, Rank: rankLimit,
-		Hint: fmt.Sprintf("remove what dials it; where it is meant, allow it: leakcheck.AllowRemotes(%s)", f.pattern()),
+		Hint: "remove what dials it; where it is meant, allow it: leakcheck.AllowRemotes(" + f.pattern() + ")",
 	}
 	switch {
 	case f.requests > 0:
@@ -734,7 +809,9 @@ func (f *remoteAt) leak(allowed string) report.Leak {
 	}
 	if hows, longest := f.outcomes(); len(hows) > 0 {
 		l.State = fmt.Sprintf("%s, after %s", hows[0], dbuse.Round(longest))
-		if len(f.dials) > 1 {
+		if f.early { // the time is not known
+			l.State = strings.Join(hows, ", ")
+		} else if len(f.dials) > 1 {
 			l.State = fmt.Sprintf("%s; the longest took %s", strings.Join(hows, ", "), dbuse.Round(longest))
 		}
 		var tried []string
@@ -747,6 +824,9 @@ func (f *remoteAt) leak(allowed string) report.Leak {
 		}
 		if len(tried) > 0 {
 			l.State += "; tried " + strings.Join(tried, ", ")
+		}
+		if strings.HasPrefix(f.dials[0].Network, "udp") && hows[0] == "connected" {
+			l.State += "; with UDP that sends nothing yet"
 		}
 	}
 	if l.Count == 1 {
@@ -771,7 +851,7 @@ func (f *remoteAt) pattern() string {
 		return f.fix
 	}
 	if hostSockets.listens(f.target) {
-		return "leakcheck.OwnListeners"
+		return ownListenersWord
 	}
 	return fmt.Sprintf("%q", f.shown())
 }

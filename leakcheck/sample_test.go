@@ -84,6 +84,7 @@ func ceilingText(s string) string {
 }
 
 func TestSampleCloseWait(t *testing.T) {
+	notInDeepMode(t)
 	now := make(chan struct{})
 	url := hangUp(t, now)
 	c := tracked(t)
@@ -148,6 +149,7 @@ func TestSampleCeilings(t *testing.T) {
 
 // TestSampleLeases: who holds what, by place, also of other tests.
 func TestSampleLeases(t *testing.T) {
+	notInDeepMode(t)
 	p := orders()
 	rec := &recorder{name: "TestFake"}
 	s := leakcheck.Sample(rec, never, leakcheck.AtMost(leakcheck.Leases("orders"), 2))

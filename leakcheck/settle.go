@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/leakgate/leakgate/internal/fold"
+	"github.com/leakgate/leakgate/internal/lease"
 	"github.com/leakgate/leakgate/internal/report"
 	"github.com/leakgate/leakgate/internal/socket"
 )
@@ -204,13 +206,15 @@ func goneSince(first, last sight) (gone []socket.Ref) {
 }
 
 // prove adds to what is left what the runtime can prove: goroutines that nothing can wake (the goroutineleak profile, where
-// there is one), and sockets that nothing refers to (the collector closes them when it is asked to run). It costs one or
+// there is one), sockets that nothing refers to (the collector closes them when it is asked to run), and leases of what nothing
+// refers to. It costs one or
 // two collections, and is done for leaks alone.
 func (w *watch) prove(o *outcome) {
 	if w.cfg.instead || goroutines.me().Bubble != 0 {
 		return
 	}
 	again := false
+	provable := provableLeases(o)
 	if hasKind(o.leaks, Goroutine) {
 		proved := provedGoroutines()
 		for i := range o.input.Goroutines {
@@ -225,6 +229,13 @@ func (w *watch) prove(o *outcome) {
 			if s := &o.input.Sockets[i]; !open[s.Key()] {
 				s.Dropped, again = true, true
 			}
+		}
+	} else if len(provable) > 0 {
+		collect()
+	}
+	for _, l := range provable {
+		if held := lease.Live.Get(l.ID); held != nil {
+			l.Info, l.Now, again = held.Info(), held.Now(), true
 		}
 	}
 	if again {
@@ -263,14 +274,48 @@ func provedGoroutines() map[uint64]bool {
 	return proved
 }
 
-// collectSockets runs the garbage collector and gives the sockets that are open afterwards. Descriptors are closed by
-// cleanups, which run on a goroutine of their own some time after the collection.
+// provableLeases gives the leases of the input that something is left of and of which a collection may prove that nothing refers
+// to what was lent.
+func provableLeases(o *outcome) (out []*fold.Lease) {
+	left := make(map[uint64]bool)
+	for _, l := range o.leaks {
+		for _, k := range l.Keys {
+			if k.List == "lease" {
+				left[k.ID] = true
+			}
+		}
+	}
+	for i := range o.input.Leases {
+		if l := &o.input.Leases[i]; l.Info.Provable && left[l.ID] {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// collect runs the garbage collector. Cleanups, which close what nothing refers to, run on a goroutine of their own some time
+// after the collection: that of a marker tells when it has come to those that were found with it.
+func collect() {
+	for range 3 {
+		swept := make(chan struct{})
+		runtime.AddCleanup(new([64]byte), func(swept chan struct{}) { close(swept) }, swept)
+		runtime.GC()
+		late := time.NewTimer(sweepWait)
+		select {
+		case <-swept:
+		case <-late.C:
+		}
+		late.Stop()
+	}
+}
+
+// sweepWait is how long a collection's cleanups are waited for, which a finalizer of the program's may keep from running.
+const sweepWait = 100 * time.Millisecond
+
+// collectSockets runs the garbage collector and gives the sockets that are open afterwards.
 func collectSockets() map[uint64]bool {
 	open := make(map[uint64]bool)
-	for i := range 3 {
-		runtime.GC()
-		time.Sleep(time.Duration(1+i) * time.Millisecond)
-	}
+	collect()
 	for _, r := range allSockets() {
 		open[r.Key()] = true
 	}

@@ -80,6 +80,14 @@ func run(t *testing.T, main string, args ...string) (out string, passed bool) {
 
 var reports = regexp.MustCompile(`leakcheck: \d+ leaks?: `)
 
+// TestFailsWhileEnding: what is about to end is not told of a test that failed.
+func TestFailsWhileEnding(t *testing.T) {
+	out, passed := run(t, "", "-test.run=TestFailsWhileEnding")
+	assert.False(t, passed)
+	assert.Contains(t, out, "its own error")
+	assert.NotContains(t, out, "still holds")
+}
+
 // TestOutcome says, for each way that a test can end, how often a leak is reported and what is said.
 func TestOutcome(t *testing.T) {
 	for _, c := range []struct {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/leakgate/leakgate/fragment"
 	"github.com/leakgate/leakgate/internal/baseline"
+	"github.com/leakgate/leakgate/internal/label"
 	"github.com/leakgate/leakgate/internal/report"
 )
 
@@ -36,6 +37,16 @@ func Verify(t TB, opts ...Option) func() {
 		return func() {}
 	}
 	t.Helper()
+	if withinLeft(t) {
+		return func() {}
+	}
+	if s, ok := t.(subtest); ok {
+		registry.startsHere()
+		if s.JudgedOutside() {
+			followSubtest(s)
+			return func() {}
+		}
+	}
 	_, check := verifying(t, newConfig(opts))
 	return check
 }
@@ -77,6 +88,9 @@ func (w *watch) verify() {
 	t := w.t
 	t.Helper()
 	defer w.end()
+	if w.isLeft() {
+		return
+	}
 	defer w.releaseCollector()
 	defer func() {
 		p := recover()
@@ -93,7 +107,7 @@ func (w *watch) verify() {
 	s := w.lookSure()
 	switch {
 	case s.clean() && len(w.meters) == 0 && len(w.ends) == 0:
-	case t.Failed() && !w.erred && !registry.isJudgedAnyway(w) || panicking():
+	case t.Failed() && !w.erred && !registry.isJudgedAnyway(w) && !w.failedElsewhere() || panicking():
 		w.excuse(s)
 	default:
 		w.judgeAndReport(s)
@@ -109,6 +123,7 @@ func (w *watch) judgeAndReport(s sight) {
 	o := w.settle(s, w.lookSure)
 	if len(o.leaks) > 0 {
 		w.prove(&o)
+		w.setApart(&o)
 	} else {
 		o.waited, o.looks = 0, 0 // what it was waited for has ended; what follows is no matter of waiting
 	}
@@ -139,7 +154,7 @@ func (w *watch) judgeAndReport(s sight) {
 	if fail := w.rule(o.leaks, o); len(fail) > 0 {
 		w.failsByLeaks()
 		w.errorf("%s", report.Text{
-			Who: "leakcheck", Scope: w.name, Leaks: fail, Ignored: o.ignored, Waited: o.waited, Looks: o.looks, Ages: true, Accept: accept(),
+			Who: who, Scope: w.name, Leaks: fail, Ignored: o.ignored, Waited: o.waited, Looks: o.looks, Ages: true, Accept: accept(),
 		})
 		return
 	}
@@ -197,10 +212,14 @@ func endedBy(functions ...string) bool {
 	}
 }
 
-// excuse: the test failed by itself, so that an early return is the likely reason for what is held.
+// excuse: the test failed by itself, so that an early return is the likely reason for what is held. What is only winding down is
+// not told.
 func (w *watch) excuse(s sight) {
 	w.t.Helper()
 	w.excuseRemotes()
+	if !panicking() {
+		s = w.settle(s, w.lookSure).sight
+	}
 	w.postpone(s.unknown) // which may be another test's
 	if len(s.leaks) == 0 {
 		return
@@ -219,12 +238,17 @@ func (w *watch) excuse(s sight) {
 	w.t.Logf("leakcheck: not checked, because the test failed or panicked by itself; it still holds: %s%s", strings.Join(names, "; "), more)
 }
 
-// logNotes tells what is no leak today.
+// logNotes tells what is no leak today. What is process-wide is only written down: it is no matter of the test that happened to
+// come first, and is listed when all have run.
 func (w *watch) logNotes(o outcome) {
 	w.t.Helper()
 	for _, l := range o.notes {
 		if registry.claim(told(l.Keys)) {
-			w.t.Logf("%s", report.Text{Who: "leakcheck", Scope: w.name, Leaks: []report.Leak{l}})
+			if l.Test == label.Shared {
+				w.recordLeak(l, fragment.Noted, baseline.Answer{}, 0)
+				continue
+			}
+			w.t.Logf("%s", report.Text{Who: who, Scope: w.name, Leaks: []report.Leak{l}})
 			w.recordLeak(l, fragment.Noted, baseline.Answer{}, 0)
 		}
 	}
@@ -275,7 +299,7 @@ func (w *watch) flushPending() {
 	}
 	w.failsByLeaks()
 	w.errorf("%s", report.Text{
-		Who: "leakcheck", Leaks: fail,
+		Who: who, Leaks: fail,
 		Preface: "not attributed to one test, reported by the last that ran: " + w.name,
 		Waited:  o.waited, Looks: o.looks, Ages: true, Accept: accept(),
 	})
@@ -283,8 +307,17 @@ func (w *watch) flushPending() {
 
 // refuse reports what cannot be reported through a test: to standard error, and by Main's exit code.
 func refuse(text string) {
-	fmt.Fprintln(os.Stderr, text)
+	toStderr("%s", text)
 	registry.mu.Lock()
 	registry.refused++
 	registry.mu.Unlock()
+}
+
+// toStderr prints what is told of no test.
+func toStderr(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if who != "leakcheck" {
+		text = strings.ReplaceAll("\n"+text, "\nleakcheck: ", "\n"+who+": ")[1:]
+	}
+	fmt.Fprintln(os.Stderr, text)
 }

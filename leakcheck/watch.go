@@ -40,9 +40,8 @@ type watch struct {
 	ruled  *ruled   // nil until there is something
 
 	// Who else ran, and how the test failed. Guarded by registry.mu.
-	met      []string // names of watches that overlapped, not more than maxMet
-	metCount int
-	ceiling  bool // the test has failed for a ceiling of Sample, and for nothing before that
+	met     []string // names of watches that overlapped, not more than maxMet
+	ceiling bool     // the test has failed for a ceiling of Sample, and for nothing before that
 }
 
 // maxMet bounds how many names of overlapping tests one watch keeps.
@@ -65,6 +64,7 @@ type probeState struct {
 
 // begin starts a watch. With mark it labels the calling goroutine.
 func begin(name string, t TB, cfg *config, mark bool) *watch {
+	joinAgent()
 	w := &watch{id: label.NewID(), name: name, t: t, cfg: cfg}
 	cfg.refuseWarmUp()
 	if mark {
@@ -77,6 +77,7 @@ func begin(name string, t TB, cfg *config, mark bool) *watch {
 			label.Claim(addr, w.id)
 		}
 	}
+	w.claimsTest()
 	registry.enter(w)
 	lease.Live.Watch(w.id)
 	if !cfg.instead {
@@ -156,6 +157,7 @@ func (w *watch) lists(k Kind) bool {
 func (w *watch) end() {
 	w.endFollowers()
 	registry.leave(w)
+	w.forgetClaim()
 	if w.owns() {
 		w.run.count()
 	}
@@ -182,7 +184,7 @@ func (w *watch) exclusive() bool {
 	}
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
-	return w.metCount == 0
+	return len(w.met) == 0
 }
 
 // suspects names the tests that could have made what cannot be attributed.
@@ -195,7 +197,6 @@ func (w *watch) suspects() []string {
 }
 
 func (w *watch) meet(name string) {
-	w.metCount++
 	if len(w.met) < maxMet {
 		w.met = append(w.met, name)
 	}

@@ -94,6 +94,12 @@ func TestFailsByItself(t *testing.T) {
 	t.Error("its own error")
 }
 
+func TestFailsWhileEnding(t *testing.T) {
+	t.Cleanup(leakcheck.Verify(t))
+	go func() { time.Sleep(20 * time.Millisecond) }()
+	t.Error("its own error")
+}
+
 func TestFailsNow(t *testing.T) {
 	t.Cleanup(leakcheck.Verify(t))
 	leakBody(t, server(t))
