@@ -77,7 +77,7 @@ func edit(name string, src []byte, all []point, hook string) (out edited, err er
 		}
 		tail.WriteString(p.tail)
 		out.found = append(out.found, i)
-		if p.enter+p.wrap+p.field != "" {
+		if p.enter+p.wrap+p.field != "" || strings.Contains(p.tail, "leakgatehook.") {
 			imports[hook] = true
 		}
 		for _, imp := range p.imports {
@@ -215,9 +215,13 @@ func parameters(d *ast.FuncDecl) (names map[string]string, ok bool) {
 	return names, true
 }
 
-// renamed is what a function that another one is put around is called.
+// renamed is what a function that another one is put around is called. A type may have methods whose names differ in their
+// first letter alone.
 func renamed(d *ast.FuncDecl) string {
-	return "leakgate" + strings.ToUpper(d.Name.Name[:1]) + d.Name.Name[1:]
+	if !d.Name.IsExported() {
+		return "leakgate_" + d.Name.Name
+	}
+	return "leakgate" + d.Name.Name
 }
 
 // fill puts names into the code of a hook.

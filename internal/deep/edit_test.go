@@ -29,6 +29,8 @@ func (t *thing) Close() error {
 	return nil
 }
 
+func (t *thing) open(n int) {}
+
 func Changed(n int64) {}
 
 func unnamed(int) {}
@@ -40,14 +42,15 @@ func unnamed(int) {}
 			wrap: "x, y := @orig@(@p0@, @p1@, @p2@)\n\thook.Opened(@recv@, x)\n\treturn x, y", tail: "\nfunc more() {}\n", imports: []string{"unsafe"},
 		},
 		{name: "(*thing).Close", types: "() error", enter: "hook.Closing(@recv@)"},
+		{name: "(*thing).open", types: "(int)", wrap: "@orig@(@p0@)"}, // beside Open
 		{name: "Changed", types: "(int)", enter: "hook.Never()"},
 		{name: "unnamed", types: "(int)", enter: "hook.Never()"},
 		{name: "Gone", types: "()", enter: "hook.Never()"},
 	}
 	out, err := edit("a.go", []byte(src), points, "internal/hook")
 	require.NoError(t, err)
-	assert.Equal(t, []int{0, 1, 2}, out.found)
-	assert.Equal(t, []int{3, 4}, out.other)
+	assert.Equal(t, []int{0, 1, 2, 3}, out.found)
+	assert.Equal(t, []int{4, 5}, out.other)
 	assert.Equal(t, `// Copyright.
 
 package a; import leakgatehook "internal/hook"; import leakgateunsafe "unsafe" // the package
@@ -67,6 +70,8 @@ func (t *thing) Close() error { hook.Closing(t);
 	return nil
 }
 
+func (t *thing) leakgate_open(n int) {}
+
 func Changed(n int64) {}
 
 func unnamed(int) {}
@@ -78,6 +83,10 @@ func (t *thing) Open(name string, flags, _mode int) (f *os.File, err error) {
 }
 
 func more() {}
+
+func (t *thing) open(n int) {
+	t.leakgate_open(n)
+}
 `, string(out.text))
 	_, err = format.Source(out.text)
 	assert.NoError(t, err)
@@ -119,7 +128,21 @@ func TestMissing(t *testing.T) {
 	}
 	assert.Equal(t, []string{
 		"database/sql.(*DB).conn is not there in this Go version: who leases a connection of database/sql will not be seen",
+		"os.(*root).Close is not there in this Go version: who opened an os.Root will not be seen",
 		"os.StartProcess is not there in this Go version: who started a child process will not be seen",
 		"os.newFile has another signature in this Go version: files will not be seen",
+		"os.newRoot is not there in this Go version: who opened an os.Root will not be seen",
 	}, missingOf(found, changed))
+}
+
+// TestWords: quotes of either kind keep spaces in a word.
+func TestWords(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":                               nil,
+		"  -v\t-race\n":                  {"-v", "-race"},
+		`'-overlay=a b.json' "-run=x'y"`: {"-overlay=a b.json", "-run=x'y"},
+		`'-never ends`:                   {"-never ends"},
+	} {
+		assert.Equal(t, want, Words(text), text)
+	}
 }

@@ -24,7 +24,9 @@ import (
 type Overlay struct {
 	File    string   // for go test -overlay
 	Missing []string // what this Go version has not got, a sentence each
-	New     bool     // it was made just now, so that the first run compiles the standard library
+	New     bool     // it was made just now
+
+	place string // its folder
 }
 
 // Goroot is the standard library that the overlay is for.
@@ -38,11 +40,23 @@ type Goroot struct {
 // Make writes the overlay into a folder below dir, or finds the one that an earlier run has written. It is safe when two
 // make one at once.
 func Make(dir string, root Goroot) (*Overlay, error) {
+	key, err := root.key()
+	if err != nil {
+		return nil, err
+	}
+	if o := remembered(dir, key); o != nil {
+		return o, nil
+	}
 	l, err := layoutOf(root.vacant)
 	if err != nil {
 		return nil, err
 	}
-	files, err := l.agentFiles()
+	tags := []string{tag}
+	unfit := root.walkFits()
+	if unfit == "" {
+		tags = append(tags, walkTag)
+	}
+	files, err := l.agentFiles(tags)
 	if err != nil {
 		return nil, err
 	}
@@ -50,10 +64,18 @@ func Make(dir string, root Goroot) (*Overlay, error) {
 	if err != nil {
 		return nil, err
 	}
+	if unfit == "" {
+		files[walkName] = walkSource()
+	} else {
+		missing = append(missing, unfit+" in this Go version: "+walkSees)
+	}
 	place := filepath.Join(dir, "deep-"+steady(root.Version)+"-"+hash(files))
-	o := &Overlay{Missing: missing}
+	o := &Overlay{Missing: missing, place: place}
 	if o.New, err = write(place, files); err != nil {
 		return nil, err
+	}
+	if o.New {
+		prune(dir, place)
 	}
 	replace := make(map[string]string, len(files)+len(root.Replaced))
 	for from, to := range root.Replaced {
@@ -67,7 +89,11 @@ func Make(dir string, root Goroot) (*Overlay, error) {
 		return nil, err
 	}
 	o.File = filepath.Join(place, "overlay-"+hash(map[string][]byte{root.Dir: text})+".json")
-	return o, writeFile(o.File, text)
+	if err := writeFile(o.File, text); err != nil {
+		return nil, err
+	}
+	remember(dir, key, o)
+	return o, nil
 }
 
 // suffix is added to the names of files in the cache, so that no tool takes the folder for Go packages.
@@ -115,7 +141,9 @@ func (g Goroot) hooked(files map[string][]byte, hook string) (missing []string, 
 				continue
 			}
 			src, err := g.read(filepath.Join(dir, name))
-			if err != nil {
+			if errors.Is(err, errDeleted) {
+				continue
+			} else if err != nil {
 				return nil, err
 			}
 			if !mentions(src, mine) {
@@ -152,9 +180,15 @@ func mentions(src []byte, all []point) bool {
 func (g Goroot) read(name string) ([]byte, error) {
 	if to, ok := g.Replaced[name]; ok {
 		name = to
+		if to == "" {
+			return nil, errDeleted
+		}
 	}
 	return os.ReadFile(name)
 }
+
+// errDeleted says that the user's own overlay takes a file away.
+var errDeleted = errors.New("the overlay has it deleted")
 
 // missingOf says what is not seen. A point with several signatures is there when one of them is.
 func missingOf(found, changed []bool) (out []string) {
@@ -182,7 +216,7 @@ func missingOf(found, changed []bool) (out []string) {
 
 // write writes the files to a folder that is not there yet, all or none.
 func write(place string, files map[string][]byte) (fresh bool, err error) {
-	if _, err := os.Stat(place); err == nil {
+	if inUse(place) {
 		return false, nil
 	}
 	if err := os.MkdirAll(filepath.Dir(place), 0o755); err != nil {
@@ -206,8 +240,11 @@ func write(place string, files map[string][]byte) (fresh bool, err error) {
 			return false, err
 		}
 	}
+	if err := os.WriteFile(filepath.Join(tmp, used), nil, 0o644); err != nil {
+		return false, err
+	}
 	if err := os.Rename(tmp, place); err != nil {
-		if _, there := os.Stat(place); there == nil { // somebody else was faster
+		if inUse(place) { // somebody else was faster
 			return false, nil
 		}
 		return false, err
@@ -226,7 +263,7 @@ func changed(text []byte) time.Time {
 
 // writeFile writes a file that others may be reading or writing too, with the same content.
 func writeFile(name string, text []byte) error {
-	if _, err := os.Stat(name); err == nil {
+	if inUse(name) {
 		return nil
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(name), "making-")
@@ -244,9 +281,16 @@ func writeFile(name string, text []byte) error {
 	return os.Rename(tmp.Name(), name)
 }
 
-// ReadReplaced reads the file of a -overlay flag.
-func ReadReplaced(file string) (map[string]string, error) {
-	text, err := os.ReadFile(file)
+// ReadReplaced reads the file of a -overlay flag. Paths that are relative, that of the file too, are meant from dir, the folder
+// that the go command runs in. "" takes the place of a file that is deleted.
+func ReadReplaced(file, dir string) (map[string]string, error) {
+	from := func(name string) string {
+		if name == "" || filepath.IsAbs(name) {
+			return name
+		}
+		return filepath.Join(dir, name)
+	}
+	text, err := os.ReadFile(from(file))
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +298,11 @@ func ReadReplaced(file string) (map[string]string, error) {
 	if err := json.Unmarshal(text, &o); err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return o.Replace, nil
+	replaced := make(map[string]string, len(o.Replace))
+	for name, to := range o.Replace {
+		replaced[filepath.Clean(from(name))] = from(to)
+	}
+	return replaced, nil
 }
 
 // Alias gives another name, below dir, for the folder of a Go installation.

@@ -25,7 +25,7 @@ const module = "github.com/leakgate/leakgate"
 // inStd is where the overlay puts the packages of this module, as a path of the standard library.
 const inStd = "internal/leakgate"
 
-// tag is the build tag that the agent's files are chosen with.
+// tag is the build tag that the agent's files are chosen with, besides walkTag.
 const tag = "leakgate_deep"
 
 // instead maps what the agent must not import to what takes its place.
@@ -83,7 +83,7 @@ func (l layout) placed(imp string) string {
 
 // agentFiles gives the agent's files, by their paths below the standard library's src folder: those of the package of the agent
 // and of what it imports of this module.
-func (l layout) agentFiles() (map[string][]byte, error) {
+func (l layout) agentFiles(tags []string) (map[string][]byte, error) {
 	if Sources == nil {
 		return nil, errors.New("this program was built without the sources of the agent")
 	}
@@ -97,7 +97,7 @@ func (l layout) agentFiles() (map[string][]byte, error) {
 			continue
 		}
 		done[pkg] = true
-		imports, err := l.addPackage(files, pkg)
+		imports, err := l.addPackage(files, pkg, tags)
 		if err != nil {
 			return nil, err
 		}
@@ -107,7 +107,7 @@ func (l layout) agentFiles() (map[string][]byte, error) {
 }
 
 // addPackage adds a package's files, and gives what it imports of this module.
-func (l layout) addPackage(files map[string][]byte, pkg string) (imports []string, err error) {
+func (l layout) addPackage(files map[string][]byte, pkg string, tags []string) (imports []string, err error) {
 	dir := strings.TrimPrefix(pkg, module+"/")
 	entries, err := fs.ReadDir(Sources, dir)
 	if err != nil {
@@ -128,7 +128,7 @@ func (l layout) addPackage(files map[string][]byte, pkg string) (imports []strin
 		if path.Ext(name) == ".go" {
 			var ok bool
 			var own []string
-			if src, own, ok, err = l.adapt(name, src); err != nil {
+			if src, own, ok, err = l.adapt(name, src, tags); err != nil {
 				return nil, fmt.Errorf("%s/%s: %w", pkg, name, err)
 			} else if !ok {
 				continue
@@ -140,8 +140,8 @@ func (l layout) addPackage(files map[string][]byte, pkg string) (imports []strin
 	return imports, nil
 }
 
-// adapt rewrites the imports of a file. It is not ok when the file is not one of the agent's.
-func (l layout) adapt(name string, src []byte) (out []byte, own []string, ok bool, err error) {
+// adapt rewrites the imports of a file. It is not ok when the file is not one that is built with the tags.
+func (l layout) adapt(name string, src []byte, tags []string) (out []byte, own []string, ok bool, err error) {
 	fset := token.NewFileSet()
 	file, err := parser.ParseFile(fset, name, src, parser.ImportsOnly|parser.ParseComments)
 	if err != nil {
@@ -157,7 +157,7 @@ func (l layout) adapt(name string, src []byte) (out []byte, own []string, ok boo
 			if err != nil {
 				return nil, nil, false, err
 			}
-			if !expr.Eval(func(t string) bool { return t == tag }) {
+			if !expr.Eval(func(t string) bool { return slices.Contains(tags, t) }) {
 				return nil, nil, false, nil
 			}
 			// The go command that builds the agent does not set the tag.

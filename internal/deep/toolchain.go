@@ -42,3 +42,24 @@ func OverlayFlag(args []string) (file string, rest []string) {
 	}
 	return file, rest
 }
+
+// Words takes the value of GOFLAGS apart: flags with spaces between them, a flag with spaces in it in quotes of either kind. What
+// has no end of its quotes is the last word.
+func Words(text string) (words []string) {
+	for {
+		text = strings.TrimLeft(text, " \t\r\n")
+		if text == "" {
+			return words
+		}
+		if q := text[0]; q == '"' || q == '\'' {
+			word, rest, _ := strings.Cut(text[1:], string(q))
+			words, text = append(words, word), rest
+			continue
+		}
+		end := strings.IndexAny(text, " \t\r\n")
+		if end < 0 {
+			end = len(text)
+		}
+		words, text = append(words, text[:end]), text[end:]
+	}
+}
