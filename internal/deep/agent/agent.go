@@ -12,10 +12,13 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"unsafe"
 
 	"github.com/leakgate/leakgate/internal/deep/hook"
 	"github.com/leakgate/leakgate/internal/deep/mode"
+	"github.com/leakgate/leakgate/internal/globals"
 	"github.com/leakgate/leakgate/internal/goroutine"
+	"github.com/leakgate/leakgate/internal/leakdir"
 	"github.com/leakgate/leakgate/internal/origin"
 	"github.com/leakgate/leakgate/leakcheck"
 )
@@ -24,7 +27,9 @@ func init() {
 	if os.Getenv(mode.Env) == mode.On {
 		os.Setenv(mode.Env, mode.Child)
 		install()
+		return
 	}
+	hook.WatchNetwork(nil)
 }
 
 // install begins to listen to the hooks.
@@ -36,32 +41,52 @@ func install() {
 		}
 	}
 	a := &agent{opts: opts, warn: os.Getenv(mode.Warn) != ""}
+	leakdir.Set(os.Getenv(mode.Leaks))
+	if patterns := allowedDials(); patterns != nil {
+		a.opts, a.dials = append(a.opts, leakcheck.AllowRemotes(patterns...)), true
+	} else {
+		hook.WatchNetwork(nil)
+	}
 	origin.Know(&open)
+	if canWalk {
+		globals.Know(&heap{})
+	}
 	hook.Install(&hook.Agent{
-		Test: a.test, Main: a.main,
-		Once:   once,
-		Opened: open.opened, Named: open.named, Closing: open.closing,
-		Started:   started,
+		Tests: hook.Tests{Test: a.test, Benchmark: a.benchmark, Example: a.example, Main: a.main, Offer: offer()},
+		Onces: hook.Onces{Once: once, OnceOfProcess: onceOfProcess},
+		Descriptors: hook.Descriptors{
+			Opened: open.opened, Named: open.named, Connected: open.connected, Closing: open.closing,
+			Accepted: open.accepted, Hijacked: open.hijacked,
+		},
+		Processes: hook.Processes{Started: started},
+		HTTP:      hook.HTTP{Responded: responded},
+		SQL: hook.SQL{
+			Leased: leased, DBOpened: dbOpened, DBClosed: dbClosed, Prepared: prepared, ConnClosed: connClosed,
+		},
 		Goroutine: func() uint64 { return goroutine.CurrentID(nil) },
-		Responded: responded,
-		Leased:    leased, DBOpened: dbOpened, DBClosed: dbClosed,
 	})
 }
 
 // agent checks tests.
 type agent struct {
-	opts []leakcheck.Option
-	warn bool
-	ran  atomic.Bool // m.Run was called
+	opts  []leakcheck.Option
+	warn  bool
+	dials bool        // they are judged
+	ran   atomic.Bool // m.Run was called
 }
 
 // test checks one test.
 func (a *agent) test(x any) {
+	if f, ok := x.(*testing.F); ok {
+		a.fuzzTarget(f)
+		return
+	}
 	t, ok := x.(*testing.T)
 	if !ok || t.Name() == "" { // the root of all tests, which is no test
 		return
 	}
 	defer contain()
+	t.Cleanup(testBegins(unsafe.Pointer(t)))
 	leakcheck.Verify(tester{t, a.warn}, a.opts...)
 }
 
@@ -75,6 +100,12 @@ type tester struct {
 // Helper does nothing: no line is shown.
 func (t tester) Helper() {}
 
+// JudgedOutside says that it is a subtest, which the test around it answers for: what it holds at its end, a cleanup of that test
+// or another of its subtests may give back. The inputs of a fuzz target answer for themselves.
+func (t tester) JudgedOutside() bool {
+	return strings.Contains(t.Name(), "/") && strings.HasPrefix(t.Name(), "Test")
+}
+
 // Errorf fails the test, or only tells why it would.
 func (t tester) Errorf(format string, args ...any) {
 	t.Logf(format, args...)
@@ -85,6 +116,11 @@ func (t tester) Errorf(format string, args ...any) {
 
 // Logf tells something.
 func (t tester) Logf(format string, args ...any) {
+	_, _ = io.WriteString(t.Output(), said(format, args...))
+}
+
+// said is a text of leakcheck's under the name of the program that the user has run.
+func said(format string, args ...any) string {
 	text := fmt.Sprintf(format, args...)
 	if rest, ok := strings.CutPrefix(text, "leakcheck: "); ok {
 		text = "leakgate: " + rest
@@ -92,7 +128,7 @@ func (t tester) Logf(format string, args ...any) {
 	if !strings.HasSuffix(text, "\n") {
 		text += "\n"
 	}
-	_, _ = io.WriteString(t.Output(), text)
+	return text
 }
 
 // runner is a *testing.M for leakcheck.Main.
@@ -117,6 +153,9 @@ func (a *agent) main(m any, run func() int) (code int) {
 		}
 	}()
 	code = leakcheck.Main(runner{func() int {
+		if a.dials {
+			watchDials()
+		}
 		code := run()
 		tests = code
 		return code

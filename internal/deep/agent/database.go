@@ -24,10 +24,11 @@ var databases struct {
 type database struct {
 	pool  *lease.Pool
 	known *dbpool.Pool
+	test  label.ID // the watch that it was opened under
 }
 
 func newDatabase(db unsafe.Pointer, pcs []uintptr) *database {
-	d := &database{pool: lease.Live.NewPool("sql-conn", "sql.DB", nil)}
+	d := &database{pool: lease.Live.NewPool("sql-conn", "sql.DB", nil), test: label.Owner()}
 	d.known = dbpool.New(d.pool.ID(), pcs)
 	addr := uintptr(db)
 	d.known.SetDB(func() uintptr { return addr })
@@ -50,8 +51,19 @@ func dbOpened(db unsafe.Pointer) {
 func dbClosed(db unsafe.Pointer) {
 	defer contain()
 	databases.Lock()
-	defer databases.Unlock()
+	d := databases.by[uintptr(db)]
 	delete(databases.by, uintptr(db))
+	databases.Unlock()
+	if d != nil {
+		endStatements(func(s *statement) bool { return s.db == d })
+	}
+}
+
+// databaseAt gives the pool with an address; nil when it is closed, or OpenDB did not make it.
+func databaseAt(db unsafe.Pointer) *database {
+	databases.Lock()
+	defer databases.Unlock()
+	return databases.by[uintptr(db)]
 }
 
 // others is the pool of what is leased of a sql.DB that is closed, or that OpenDB did not make.
@@ -60,21 +72,23 @@ var others = sync.OnceValue(func() *lease.Pool { return lease.Live.NewPool("sql-
 // use is one lease of a connection.
 type use struct {
 	over atomic.Bool
+	gone struct{ rows, conn atomic.Bool } // nothing refers any more to the sql.Rows or the sql.Conn
+	db   uintptr                          // address of the *sql.DB
 	lease.Lease
 }
 
-// leased runs where a *sql.DB lends a connection.
-func leased(db unsafe.Pointer) hook.Lease {
+// leased runs where a *sql.DB lends a connection, a driver.Conn.
+func leased(db unsafe.Pointer, conn any) hook.Lease {
 	defer contain()
-	databases.Lock()
-	d := databases.by[uintptr(db)]
-	databases.Unlock()
-	u := &use{}
+	u := &use{db: uintptr(db)}
 	pool := others
-	if d != nil {
+	if d := databaseAt(db); d != nil {
 		pool = func() *lease.Pool { return d.pool }
 	}
 	pool().TakeFor(label.Owner(), &u.Lease, u, 2)
+	if c, ok := conn.(interface{ LeakgateLeased(id uint64, db uintptr) }); ok {
+		c.LeakgateLeased(u.ID(), u.db)
+	}
 	return u
 }
 
@@ -92,6 +106,16 @@ func (u *use) Released() {
 	}
 }
 
+// Dropped notes that nothing refers any more to the rows or the connection.
+func (u *use) Dropped(kind string) {
+	switch kind {
+	case "sql-rows":
+		u.gone.rows.Store(true)
+	case "sql-conn":
+		u.gone.conn.Store(true)
+	}
+}
+
 // Now says what the lease is at this moment.
 func (u *use) Now() lease.State {
 	if u.over.Load() {
@@ -106,7 +130,10 @@ func (u *use) Info() lease.Info {
 	t := c.Lends()
 	info := lease.Info{
 		Kind: t.Kind, Code: t.Code, Hint: t.Hint, Summary: c.What(t.Name, u.PCs()) + " " + t.End,
-		Note: "held for " + dbuse.Round(lease.Now().Sub(u.Taken())),
+		Note: "held for " + dbuse.Round(lease.Now().Sub(u.Taken())), Provable: true,
+	}
+	if t.Kind == "sql-rows" && u.gone.rows.Load() || t.Kind == "sql-conn" && u.gone.conn.Load() {
+		info.State = proved
 	}
 	switch t.Kind {
 	case "sql-tx":

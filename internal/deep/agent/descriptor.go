@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
+	"github.com/leakgate/leakgate/internal/callsite"
 	"github.com/leakgate/leakgate/internal/callstack"
 	"github.com/leakgate/leakgate/internal/fold"
 	"github.com/leakgate/leakgate/internal/label"
@@ -35,15 +37,20 @@ type descriptors struct {
 	by    map[uintptr]*descriptor
 	byNum map[int]*descriptor
 
-	pids map[int]origin.Origin
+	pids map[int]child
+
+	changes atomic.Uint64 // opened and closed
 }
 
 // descriptor is one open descriptor.
 type descriptor struct {
 	num     int
+	at      uintptr // address of its *poll.FD, or of its os.Root
 	network string
 	stack   *callstack.Stack // that of the lease, also where there is none
 	test    label.ID
+	role    string           // of a connection, see server.go; guarded by descriptors.mu
+	from    *callstack.Stack // that of the listener of a connection; guarded by descriptors.mu
 
 	mu     sync.Mutex
 	name   string
@@ -56,9 +63,10 @@ type descriptor struct {
 // opened runs in internal/poll.(*FD).Init.
 func (o *descriptors) opened(fd unsafe.Pointer, sysfd uintptr, network string) {
 	defer contain()
-	d := &descriptor{num: int(sysfd), network: network, test: label.Owner(), stack: callstack.Capture(2)}
+	o.changes.Add(1)
+	d := &descriptor{num: int(sysfd), at: uintptr(fd), network: network, test: label.Owner(), stack: callstack.Capture(2)}
 	if !isFileKind(network) {
-		sockets.TakeFor(d.test, &d.Lease, d, 2)
+		sockets.TakeAt(d.test, &d.Lease, d, d.stack)
 	}
 	o.mu.Lock()
 	if o.by == nil {
@@ -87,10 +95,35 @@ func (o *descriptors) named(fd unsafe.Pointer, name string) {
 	}
 }
 
+// connected runs in net.(*sysDialer).dialParallel, on the goroutine that dials: where goroutines of its own tried the addresses, the
+// lease begins anew with the line that dialled.
+func (o *descriptors) connected(fd unsafe.Pointer) {
+	defer contain()
+	o.mu.Lock()
+	old := o.by[uintptr(fd)]
+	o.mu.Unlock()
+	if old == nil || old.stack.Through("net.(*Dialer).DialContext") {
+		return
+	}
+	d := &descriptor{num: old.num, at: uintptr(fd), network: old.network, test: label.Owner(), stack: callstack.Capture(2)}
+	sockets.TakeAt(d.test, &d.Lease, d, d.stack)
+	o.mu.Lock()
+	o.by[uintptr(fd)] = d
+	o.byNum[d.num] = d
+	o.mu.Unlock()
+	old.mu.Lock()
+	old.closed = true
+	old.mu.Unlock()
+	old.Release(false)
+}
+
+// kindRoot is the network of an os.Root.
+const kindRoot = "root"
+
 // isFileKind says whether internal/poll's name of the kind is one of files: those of sockets are the networks of package net.
 func isFileKind(network string) bool {
 	switch network {
-	case "file", "dir", "pipe", "console":
+	case "file", "dir", "pipe", "console", kindRoot:
 		return true
 	}
 	return false
@@ -99,6 +132,7 @@ func isFileKind(network string) bool {
 // closing runs at the beginning of internal/poll.(*FD).destroy.
 func (o *descriptors) closing(fd unsafe.Pointer) {
 	defer contain()
+	o.changes.Add(1)
 	o.mu.Lock()
 	d := o.by[uintptr(fd)]
 	delete(o.by, uintptr(fd))
@@ -133,29 +167,38 @@ func (o *descriptors) Descriptor(num int) (origin.Origin, bool) {
 	if d == nil {
 		return origin.Origin{}, false
 	}
-	from := origin.Origin{PCs: d.stack.PCs(), Test: d.test}
+	from := origin.Origin{PCs: d.stack.PCs(), Test: d.test, Role: d.role, From: d.from.PCs()}
 	if d.Pool() != nil { // else it is not a lease yet
 		from.Lease = d.ID()
 	}
 	return from, true
 }
 
+// Changes counts what was opened and closed.
+func (o *descriptors) Changes() uint64 { return o.changes.Load() }
+
 // Process gives the origin of a child process.
 func (o *descriptors) Process(pid int) (origin.Origin, bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	p, ok := o.pids[pid]
-	return p, ok
+	return p.Origin, ok
+}
+
+// child is a child process: where it was started, and the address of its *os.Process, as a number.
+type child struct {
+	origin.Origin
+	process uintptr
 }
 
 // started runs in os.StartProcess.
-func started(pid int) {
+func started(pid int, process unsafe.Pointer) {
 	defer contain()
-	from := origin.Origin{PCs: callstack.Capture(2).PCs(), Test: label.Owner()}
+	from := child{origin.Origin{PCs: callstack.Capture(2).PCs(), Test: label.Owner()}, uintptr(process)}
 	open.mu.Lock()
 	defer open.mu.Unlock()
 	if open.pids == nil || len(open.pids) >= maxPIDs {
-		open.pids = make(map[int]origin.Origin)
+		open.pids = make(map[int]child)
 	}
 	open.pids[pid] = from
 }
@@ -179,12 +222,14 @@ func (d *descriptor) Info() lease.Info {
 	defer d.mu.Unlock()
 	info := lease.Info{
 		Kind: kindFile, Code: fold.CodeFile, Hint: "defer f.Close()",
-		State: fmt.Sprintf("open, descriptor %d", d.num),
+		State: fmt.Sprintf("open, descriptor %d", d.num), Provable: true,
 	}
 	switch {
 	case !isFileKind(d.network):
 		info.Kind, info.Code, info.Hint = kindSocket, fold.CodeSocket, "defer conn.Close()"
 		info.Summary = "a " + d.network + " socket was never closed"
+	case d.network == kindRoot:
+		info.Summary, info.Hint = "os.Root of "+d.name+" was never closed", "defer root.Close()"
 	case d.name == "|0":
 		info.Summary = "the end of a pipe that is read was never closed"
 		info.Hint = "close both ends of the pipe"
@@ -196,9 +241,23 @@ func (d *descriptor) Info() lease.Info {
 	default:
 		info.Summary = "file " + d.name + " was never closed"
 	}
+	if byNewFile(d.stack) {
+		info.State += ", which os.NewFile was given"
+	}
 	if d.byGC {
 		info.State = "proved: nothing could close it any more; the garbage collector did"
 		info.Note = "in production it stays open until a collection that may be minutes off"
 	}
 	return info
+}
+
+// byNewFile says whether the user has made the file of a descriptor that was there: who opened that is not known.
+func byNewFile(s *callstack.Stack) bool {
+	frames := callsite.Expand(s.PCs())
+	for i, f := range frames {
+		if f.Func == "os.NewFile" {
+			return i+1 < len(frames) && !callsite.IsStd(frames[i+1])
+		}
+	}
+	return false
 }

@@ -19,6 +19,18 @@ func once(addr uintptr) (end func()) {
 	if base, _, _ := findObject(addr, 0, 0); base != 0 {
 		return nil
 	}
+	return processWide()
+}
+
+// onceOfProcess runs where sync.OnceFunc, OnceValue or OnceValues runs a function that it was given before the tests began: what is
+// acquired there is no test's, as with a sync.Once that is a variable of a package.
+func onceOfProcess() (end func()) {
+	defer contain()
+	return processWide()
+}
+
+// processWide makes what the calling goroutine acquires from now on no test's, until end is called.
+func processWide() (end func()) {
 	if label.Owner() == 0 {
 		return nil // no test's anyway
 	}

@@ -38,6 +38,7 @@ type response struct {
 	read   atomic.Int64
 	end    atomic.Uint32
 	closed atomic.Bool
+	gone   atomic.Bool // nothing refers to the body any more
 
 	mu  sync.Mutex
 	err error // with readFail
@@ -50,6 +51,7 @@ func responded(r hook.Response) hook.Lease {
 	defer contain()
 	x := &response{r: r}
 	responses.TakeFor(label.Owner(), &x.Lease, x, 3)
+	tell(r.Slot, x.ID())
 	return x
 }
 
@@ -86,6 +88,9 @@ func (x *response) Released() {
 	}
 }
 
+// Dropped notes that nothing refers to the body any more.
+func (x *response) Dropped(string) { x.gone.Store(true) }
+
 // Now says what the lease is at this moment.
 func (x *response) Now() lease.State {
 	switch {
@@ -107,7 +112,13 @@ func (x *response) Info() lease.Info {
 	r := x.r
 	info := lease.Info{
 		Kind: "http-response", Local: addrPort(r.Local), Remote: addrPort(r.Remote), LoopID: r.Loop, Protocol: r.Proto,
-		Code: codeUnclosed, Hint: "defer resp.Body.Close()", State: x.progress(),
+		Code: codeUnclosed, Hint: "defer resp.Body.Close()", State: x.progress(), Provable: true,
+	}
+	if x.gone.Load() {
+		info.State += "; " + proved
+		if r.Cancels {
+			info.State += ", but by ending the request's context"
+		}
 	}
 	what := fmt.Sprintf("response body of %s (%s)", x.asked(), x.answer())
 	if r.Status == switching {
