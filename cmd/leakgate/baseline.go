@@ -40,6 +40,7 @@ Runs the tests and makes leakgate.baseline allow exactly what they leak: from th
 fails. Reasons, owners and dates that people wrote stay. The packages are ./... when none is named.
 
   leakgate baseline accept ./...                                     adopt Leakgate in a suite that leaks
+  leakgate baseline accept -deep ./...                               the same, with no harness in the code
   leakgate baseline accept -reason "SHOP-12: fixed with v2" ./store  one package, with the reason of what is new
   leakgate baseline accept -n ./... -- -race -tags=integration       only show it; flags of go test come last
   leakgate baseline accept -from leaks                               from fragments that exist, without a run
@@ -147,6 +148,7 @@ type upkeep struct {
 	from     several
 	baseline string
 	root     string
+	deep     bool
 	json     bool
 	verbose  bool
 
@@ -177,6 +179,7 @@ func baselineFlags(u *upkeep) *flag.FlagSet {
 		fs.BoolVar(&u.dry, "n", false, "only show what would change")
 		fs.BoolVar(&u.dry, "dry-run", false, "the same as -n")
 	}
+	fs.BoolVar(&u.deep, "deep", false, "run the tests as leakgate test does, which needs no harness in the code")
 	fs.Var(&u.from, "from", "judge the fragments in `DIR`, and run nothing; may be repeated")
 	fs.StringVar(&u.baseline, "baseline", "", "keep the list in `FILE` (default $LEAKGATE_BASELINE, else leakgate.baseline at the module's root)")
 	fs.StringVar(&u.root, "root", "", "take `DIR` for the repository's root, from which -from finds the modules")
@@ -220,6 +223,8 @@ func (u *upkeep) command(ctx context.Context, args []string) (int, error) {
 
 func (u *upkeep) checkFlags(packages, extra []string) error {
 	switch {
+	case len(u.from) > 0 && u.deep:
+		return usagef("-from judges what was written down, and runs no tests: leave out -deep")
 	case len(u.from) > 0 && (len(packages) > 0 || len(extra) > 0):
 		return usagef("-from judges what was written down, and runs no tests: leave out %s", strings.Join(append(packages, extra...), " "))
 	case u.baseline == off:
@@ -324,6 +329,11 @@ func (u *upkeep) test(ctx context.Context, g *ground, packages, extra []string) 
 	if s.environ == nil {
 		s.environ = os.Environ()
 	}
+	if u.deep {
+		if err := s.deepen(ctx, u.console); err != nil {
+			return err
+		}
+	}
 	p := &progress{w: u.err, live: u.live && !u.verbose, quiet: true}
 	defer p.end()
 	p.step("looking for packages")
@@ -367,6 +377,12 @@ func (u *upkeep) test(ctx context.Context, g *ground, packages, extra []string) 
 	u.failed = run.failures(u.evidence.fragments)
 	u.tellFailures(u.name(), u.failed)
 	u.silent = s.silent(u.evidence)
+	if len(u.evidence.fragments) == 0 && u.deep {
+		return problem{
+			what: "none of the tests wrote down what it leaks",
+			todo: "see whether leakgate test finds something to run: a TestMain that does not call m.Run leaves nothing to look at",
+		}
+	}
 	if len(u.evidence.fragments) == 0 {
 		return problem{
 			what: "none of the tests wrote down what it leaks",
@@ -407,8 +423,12 @@ func (u *upkeep) tellSilent() {
 	if len(u.silent) == 0 {
 		return
 	}
-	fmt.Fprintf(u.err, "leakgate %s: %s tests and no leakcheck.Main or Verify that ran: nothing is known of %s\n", u.name(),
-		count(len(u.silent), "package has", "packages have"), list(few(u.silent, 5)))
+	why := "no leakcheck.Main or Verify that ran"
+	if u.deep {
+		why = "no m.Run that ran"
+	}
+	fmt.Fprintf(u.err, "leakgate %s: %s tests and %s: nothing is known of %s\n", u.name(),
+		count(len(u.silent), "package has", "packages have"), why, list(few(u.silent, 5)))
 }
 
 // keep compares the files with what was found, changes them where the command does that, and tells.

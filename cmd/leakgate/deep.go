@@ -2,38 +2,49 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	_ "github.com/leakgate/leakgate" // the sources of the agent
-	"github.com/leakgate/leakgate/internal/deep"
 	"github.com/leakgate/leakgate/internal/deep/mode"
 )
 
 const deepUsage = `usage: leakgate test [flags] [go test flags] [packages]
 
 Runs go test with the standard library's own acquire and release points hooked, so that a test that leaks fails
-with the line that acquired what it leaked: response bodies, connections, transactions and rows of database/sql, sockets,
-listeners, files, pipes, child processes, goroutines. The code under test needs no import and no change; all else is as
-under go test, whose flags are passed on.
+with the line that acquired what it leaked: response bodies, connections, transactions and rows of database/sql,
+sockets, listeners, files, pipes, child processes, goroutines. The code under test needs no import and no change;
+all else is as under go test, whose flags are passed on.
+
+  leakgate test ./...                      all packages of the module
+  leakgate test -race -run TestPay ./pay   flags of go test, as ever
+  leakgate baseline accept -deep ./...     write down what leaks today; from then on only more fails
 
 FLAGS
 
-The first run with a Go version compiles the standard library once more, which takes a minute or two. It is in Go's build
-cache then. Test results are not taken from the cache: -count=1 is added where there is no -count.
+A flag of these names that is meant for the tests comes after -args. Of go test's:
 
-Exit status: 0 no test failed, 1 tests failed or leaked, 2 wrong usage, 3 could not run: no Go, no module, or code that
-does not compile.
+  -json       each leak is a line more, before the one that ends its package: an output of nothing, with a member
+              Leak, as docs/fragment.md has it
+  -c          the test binary is as without leakgate until LEAKGATE_DEEP=on is in its environment
+  -overlay F  is merged; where F replaces a file that is hooked, the hooks go into F's
+  -count N    is 1 where it is not given: nothing is taken from the cache of test results
+
+With LEAKGATE_REPORT=DIR each test binary writes a fragment there, for leakgate report.
+
+The first run compiles the standard library once more, which takes a minute or two; so does that with another Go
+version, or another flag that changes how things are compiled (-race, -tags). It is in Go's build cache then. The
+overlay is in the user's cache folder, or in LEAKGATE_CACHE.
+
+Exit status: 0 no test failed, 1 tests failed or leaked, 2 wrong usage, 3 could not run: no Go, no module, or code
+that does not compile.
 `
 
 // deepOptions are the flags of leakgate test itself.
@@ -41,6 +52,8 @@ type deepOptions struct {
 	warn     bool
 	kinds    string
 	baseline string
+	dial     dialOptions
+	dials    string // what the agent is told of them
 }
 
 func deepFlags(o *deepOptions) *flag.FlagSet {
@@ -48,6 +61,7 @@ func deepFlags(o *deepOptions) *flag.FlagSet {
 	fs.BoolVar(&o.warn, "report", false, "tell leaks in the tests' output, shown with -v, and fail nothing")
 	fs.StringVar(&o.kinds, "kinds", "", "look at these `KINDS` alone, separated by commas: file, socket, http-response, sql-rows, ...")
 	fs.StringVar(&o.baseline, "baseline", "", "leaks that are listed in `FILE` fail nothing (see leakgate baseline)")
+	dialFlags(fs, &o.dial)
 	return fs
 }
 
@@ -92,6 +106,9 @@ func deepCommand(ctx context.Context, args []string, c console) int {
 	}
 	var o deepOptions
 	rest, err := cutDeepFlags(&o, args)
+	if err == nil {
+		o.dials, err = o.dial.environ()
+	}
 	if err != nil {
 		return wrongUsage("test", err, c)
 	}
@@ -104,225 +121,132 @@ func deepCommand(ctx context.Context, args []string, c console) int {
 
 // deepTest makes the overlay and runs go test with it.
 func (c console) deepTest(ctx context.Context, o deepOptions, args []string) (int, error) {
-	goCmd, err := exec.LookPath("go")
-	if err != nil {
-		return 0, problem{
-			what: fmt.Sprintf("the go command was not found: %v", err),
-			todo: "install Go 1.25 or later (https://go.dev/dl) and put its bin folder on PATH",
-		}
+	if err := c.checkDeep(&o); err != nil {
+		return 0, err
 	}
-	chdir, args := cutChdir(args)
-	env, err := c.goEnv(ctx, goCmd, chdir)
+	s, args, err := c.setUpDeep(ctx, args)
 	if err != nil {
 		return 0, err
 	}
-	if deep.TooOld(env.GOVERSION) {
-		return 0, problem{
-			what: "the module is built with " + env.GOVERSION + ", whose standard library the hooks do not fit",
-			todo: "use Go 1.25 or later: install it, or let the go command fetch it with GOTOOLCHAIN=go1.26.0",
-		}
-	}
-	cache, err := c.cacheDir()
-	if err != nil {
-		return 0, err
-	}
-	root := deep.Goroot{Dir: env.GOROOT, Version: env.GOVERSION}
-	var more []string
-	if within(env.GOROOT, env.GOMODCACHE) {
-		// A Go that the go command has downloaded. It refuses to replace files there, and sees another name as another place.
-		if root.Dir, err = deep.Alias(cache, env.GOROOT); err != nil {
-			return 0, unwritable(err)
-		}
-		goCmd = filepath.Join(root.Dir, "bin", "go")
-		more = []string{"GOROOT=" + root.Dir, "GOTOOLCHAIN=local"}
-	}
-	own, args := deep.OverlayFlag(args)
-	if own == "" {
-		own, _ = deep.OverlayFlag(strings.Fields(env.GOFLAGS))
-	}
-	if own != "" {
-		for _, dir := range []string{strings.TrimPrefix(chdir, "-C="), c.dir} {
-			if !filepath.IsAbs(own) {
-				own = filepath.Join(dir, own)
-			}
-		}
-		if root.Replaced, err = deep.ReadReplaced(own); err != nil {
-			return 0, problem{what: "the file of -overlay: " + err.Error(), todo: "give -overlay a file that go test takes too"}
-		}
-	}
-	overlay, err := makeOverlay(cache, root)
-	if err != nil {
-		return 0, err
-	}
-	for _, text := range overlay.Missing {
-		fmt.Fprintf(c.err, "leakgate: %s\n", text)
-	}
-	if overlay.New {
-		fmt.Fprintf(c.err, "leakgate: the first run with %s compiles the standard library with the hooks in it, which takes a while; later runs do not\n", env.GOVERSION)
-	}
-	run := []string{"test", "-overlay=" + overlay.File}
-	if chdir != "" {
-		run = slices.Insert(run, 1, chdir)
-	}
-	if !hasCount(args) {
-		run = append(run, "-count=1")
-	}
-	return c.runDeep(ctx, goCmd, append(run, args...), more, o)
+	return c.runDeep(ctx, s, args, o)
 }
 
-// cutChdir takes the flag -C out, which go test wants first, as one word.
-func cutChdir(args []string) (flag string, rest []string) {
-	if len(args) == 0 {
-		return "", args
-	}
-	name, isFlag, hasValue := cutFlag(args[0])
-	switch {
-	case !isFlag || name != "C":
-		return "", args
-	case hasValue:
-		_, dir, _ := strings.Cut(args[0], "=")
-		return "-C=" + dir, args[1:]
-	case len(args) > 1:
-		return "-C=" + args[1], args[2:]
-	}
-	return "", args
-}
-
-func hasCount(args []string) bool {
-	for _, a := range args {
-		switch name, isFlag, _ := cutFlag(a); {
-		case isFlag && name == "args":
-			return false
-		case isFlag && (name == "count" || name == "test.count"):
-			return true
+// checkDeep looks at the values of the command's own flags, which every test binary would only say are wrong.
+func (c console) checkDeep(o *deepOptions) error {
+	for kind := range strings.SplitSeq(o.kinds, ",") {
+		kind = strings.TrimSpace(kind)
+		if kind == "" || slices.Contains(deepKinds, kind) {
+			continue
 		}
+		if near := nearestOf(kind, deepKinds); near != "" {
+			return usagef("-kinds: there is no kind %q; did you mean %q?", kind, near)
+		}
+		return usagef("-kinds: there is no kind %q; there are %s", kind, strings.Join(deepKinds, ", "))
 	}
-	return false
-}
-
-// goEnv is what the go command says of itself.
-type goEnv struct{ GOROOT, GOVERSION, GOFLAGS, GOMOD, GOMODCACHE string }
-
-func (c console) goEnv(ctx context.Context, goCmd, chdir string) (e goEnv, err error) {
-	args := []string{"env"}
-	if chdir != "" {
-		args = append(args, chdir)
+	if o.baseline == "" || o.baseline == off {
+		return nil
 	}
-	cmd := exec.CommandContext(ctx, goCmd, append(args, "-json", "GOROOT", "GOVERSION", "GOFLAGS", "GOMOD", "GOMODCACHE")...)
-	cmd.Dir, cmd.Env = c.dir, c.environ
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	out, err := cmd.Output()
+	file, err := c.path(o.baseline)
 	if err == nil {
-		err = json.Unmarshal(out, &e)
+		_, err = c.baselineFile(file, true)
 	}
-	if err != nil {
-		return e, problem{
-			what: fmt.Sprintf("go env failed: %v", err), said: strings.TrimSpace(said.String()),
-			todo: "see what it said above; go env in the same folder says it again",
-		}
-	}
-	if e.GOMOD == "" || e.GOMOD == os.DevNull {
-		return e, problem{
-			what: "there is no module here: no go.mod in this folder or above",
-			todo: "run it in a module's folder, or name one first: leakgate test -C DIR ./...",
-		}
-	}
-	return e, nil
+	o.baseline = file
+	return err
 }
 
-// cacheDir is where overlays are kept.
-func (c console) cacheDir() (string, error) {
-	if dir := c.env("LEAKGATE_CACHE"); dir != "" {
-		return c.path(dir)
-	}
-	dir, err := os.UserCacheDir()
-	if err != nil {
-		return "", problem{what: "there is no cache folder: " + err.Error(), todo: "name one: LEAKGATE_CACHE=DIR"}
-	}
-	return filepath.Join(dir, "leakgate"), nil
+// deepKinds are what -kinds can name.
+var deepKinds = []string{
+	"http-response", "http-conn", "sql-rows", "sql-tx", "sql-conn", "sql-stmt", "goroutine", "socket", "file", "process",
 }
 
-// within says whether a path is below a folder.
-func within(path, dir string) bool {
-	rel, err := filepath.Rel(dir, path)
-	return dir != "" && err == nil && rel != ".." && !strings.HasPrefix(rel, ".."+string(filepath.Separator))
-}
-
-// makeOverlay writes the overlay to the cache folder.
-func makeOverlay(cache string, root deep.Goroot) (*deep.Overlay, error) {
-	o, err := deep.Make(cache, root)
-	var path *os.PathError
-	var link *os.LinkError
-	switch {
-	case err == nil:
-		return o, nil
-	case errors.As(err, &link), errors.As(err, &path) && !within(path.Path, root.Dir):
-		return nil, unwritable(err)
-	case path != nil:
-		return nil, problem{what: "the standard library cannot be read: " + err.Error(), todo: "look at go env GOROOT: it must name a Go installation with its sources"}
+// environ is what the test binaries are told.
+func (o *deepOptions) environ() []string {
+	env := []string{mode.Env + "=" + mode.On, mode.Kinds + "=" + o.kinds, mode.Warn + "="}
+	if o.warn {
+		env = append(env, mode.Warn+"=1")
 	}
-	return nil, problem{what: err.Error(), todo: "please report this with the output of go version"}
-}
-
-// unwritable is why nothing can be put into the cache folder.
-func unwritable(err error) error {
-	return problem{what: "the overlay cannot be written: " + err.Error(), todo: "name a folder that can be written: LEAKGATE_CACHE=DIR"}
+	if o.dials != "" {
+		env = append(env, o.dials)
+	}
+	if o.baseline != "" {
+		env = append(env, baselineEnv+"="+o.baseline)
+	}
+	return env
 }
 
 // runDeep runs go test and passes on what it prints.
-func (c console) runDeep(ctx context.Context, goCmd string, args, more []string, o deepOptions) (int, error) {
+func (c console) runDeep(ctx context.Context, s *deepSetup, args []string, o deepOptions) (int, error) {
+	cmd := exec.Command(s.goCmd, s.goArgs(args)...)
+	cmd.Dir, cmd.Stdin = cmp.Or(s.dir, c.dir), os.Stdin
 	environ := c.environ
 	if environ == nil {
 		environ = os.Environ()
 	}
-	cmd := exec.CommandContext(ctx, goCmd, args...)
-	cmd.Dir = c.dir
-	cmd.Env = append(slices.Clone(environ), mode.Env+"="+mode.On, mode.Kinds+"="+o.kinds, mode.Warn+"=")
-	cmd.Env = append(cmd.Env, more...)
-	if o.warn {
-		cmd.Env = append(cmd.Env, mode.Warn+"=1")
-	}
-	if o.baseline != "" {
-		file, err := c.path(o.baseline)
+	cmd.Env = slices.Concat(environ, o.environ(), s.environ)
+	out := &spotter{to: c.out}
+	cmd.Stdout = out
+	if wantsJSON(args, s.env.GOFLAGS) {
+		dir, err := leakFolder()
 		if err != nil {
 			return 0, err
 		}
-		cmd.Env = append(cmd.Env, "LEAKGATE_BASELINE="+file)
+		defer os.RemoveAll(dir)
+		lines := &leakStream{to: c.out, dir: dir}
+		defer lines.close()
+		out.to = lines
+		cmd.Env = append(cmd.Env, mode.Leaks+"="+dir)
 	}
-	cmd.Stdin = os.Stdin
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 10 * time.Second
-	broken := &spotter{to: c.out}
-	cmd.Stdout, cmd.Stderr = broken, c.err
-	err := cmd.Run()
+	first := s.tellFirst(c)
+	out.first = first.over
+	cmd.Stderr = &notice{to: c.err, first: first.quiet}
+	// A program that a test has left behind may keep the pipe open. It is waited for no longer than this.
+	cmd.WaitDelay = 5 * time.Second
+	err := relay(ctx, cmd)
+	first.quiet()
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
 		return 0, problem{what: "it was interrupted", todo: "run it again"}
-	case err == nil:
-		return exitOK, nil
-	case !errors.As(err, &exit):
+	case errors.Is(err, exec.ErrWaitDelay): // go test itself has ended well
+		err = nil
+	case err != nil && !errors.As(err, &exit):
 		return 0, problem{what: "go test could not be run: " + err.Error(), todo: "try go test in the same folder"}
+	}
+	switch {
+	case err == nil:
+		first.done()
+		return exitOK, nil
 	case exit.ExitCode() == exitUsage:
 		return exitUsage, nil
-	case broken.found:
+	case out.found:
 		return 0, problem{
-			what: "code does not compile, see above",
+			what: "code does not compile, or a package could not be loaded; see above",
+			todo: "go test says the same without leakgate; if it does not, please report it with the output of go version",
+		}
+	case !out.some:
+		return 0, problem{
+			what: "go test has run nothing; see above",
 			todo: "go test says the same without leakgate; if it does not, please report it with the output of go version",
 		}
 	}
+	first.done()
 	return exitLeaks, nil
 }
 
 // spotter passes on what go test prints, and spots the packages that did not compile.
 type spotter struct {
 	to    io.Writer
+	first func() // called before the first line; may be nil
 	tail  []byte // the beginning of the last line
 	found bool
+	some  bool // there was output
 }
 
 func (s *spotter) Write(p []byte) (int, error) {
+	if !s.some && s.first != nil {
+		s.first()
+	}
+	s.some = true
 	for line := range bytes.Lines(p) {
 		s.tail = append(s.tail, line...)
 		if !bytes.HasSuffix(s.tail, []byte("\n")) {

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-const demoUsage = `usage: leakgate demo [-v] [-keep DIR]
+const demoUsage = `usage: leakgate demo [-deep] [-v] [-keep DIR]
 
 Shows five incidents being caught, on real code. The demo writes a small module to a temporary folder and
 lets go test run its tests:
@@ -30,9 +30,13 @@ lets go test run its tests:
 In each the code with the fault must fail its test at the line of the fault, and the fixed code must pass.
 No database is needed: a driver inside the process stands for PostgreSQL.
 
+With -deep the tests know nothing of the harness, and are run as leakgate test runs those of any module. It sees
+what is left behind, and not what is only held too long, opened too often or dialled in vain: those are told as
+what they are.
+
 It needs the go command. The first run compiles net/http and the harness, which takes a while, and
 downloads go.uber.org/goleak. After that an installed leakgate works offline; go run with @latest asks the
-module proxy each time.
+module proxy each time. With -deep nothing is downloaded, and the first run compiles the standard library.
 
 FLAGS
 
@@ -65,6 +69,7 @@ func demoCommand(ctx context.Context, args []string, c console) int {
 func demoFlags(d *demo) *flag.FlagSet {
 	fs := newFlags("demo")
 	fs.BoolVar(&d.verbose, "v", false, "also show the commands and everything that go test printed")
+	fs.BoolVar(&d.deep, "deep", false, "show deep mode: the same code, and tests that have no harness in them")
 	fs.StringVar(&d.keep, "keep", "", "write the module to `DIR` and leave it there; DIR must be empty or not exist")
 	return fs
 }
@@ -90,7 +95,16 @@ func checkKeep(dir string) error {
 type demo struct {
 	console
 	verbose bool
+	deep    bool
 	keep    string
+}
+
+// incidents are those that are shown.
+func (d demo) incidents() []incident {
+	if d.deep {
+		return deepIncidents
+	}
+	return incidents
 }
 
 // run writes the module, runs its tests and shows what came of it. The files are the module's sources by name.
@@ -105,12 +119,16 @@ func (d demo) run(ctx context.Context, files map[string]string) int {
 	if d.verbose {
 		d.everything(run)
 	}
-	if err := run.failure(names()); err != nil {
+	if err := run.failure(namesOf(d.incidents())); err != nil {
 		return d.failed(err)
 	}
 	code := d.show(run, files)
 	if d.keep != "" {
-		fmt.Fprintf(d.out, "\nThe module is in %s. Run it again: go test -tags incident ./...\n", dir)
+		again := "go test -tags incident ./..."
+		if d.deep {
+			again = "leakgate test -tags deep ./..."
+		}
+		fmt.Fprintf(d.out, "\nThe module is in %s. Run it again: %s\n", dir, again)
 	}
 	return code
 }
@@ -125,9 +143,11 @@ func (d demo) test(ctx context.Context, p *progress, files map[string]string) (r
 			todo: "install Go 1.25 or later (https://go.dev/dl) and put its bin folder on PATH",
 		}
 	}
-	p.step(fmt.Sprintf("writing a module with %d incidents, their fixes and %d tests", len(incidents), len(names())))
-	from, err := findOrigin(ctx, goCmd)
-	if err != nil {
+	p.step(fmt.Sprintf("writing a module with %d incidents, their fixes and %d tests", len(d.incidents()), len(namesOf(d.incidents()))))
+	var from origin
+	if d.deep {
+		files = withoutHarness(files)
+	} else if from, err = findOrigin(ctx, goCmd); err != nil {
 		return nil, "", err
 	}
 	dir, err = d.folder()
@@ -143,13 +163,20 @@ func (d demo) test(ctx context.Context, p *progress, files map[string]string) (r
 			todo: "point TMPDIR (on Windows, TMP) to a folder that can be written, or name one with -keep DIR",
 		}
 	}
+	args, env, with := goTestArgs, append(childEnv(os.Environ()), "PWD="+dir), from.String()
+	if d.deep {
+		with = "the hooks of deep mode"
+		if goCmd, args, env, err = d.hooked(ctx, dir, env); err != nil {
+			return nil, dir, err
+		}
+	}
 	if d.verbose {
 		p.end()
-		fmt.Fprintf(d.err, "leakgate: in %s, with %s:\n  GOFLAGS=-mod=mod GOWORK=off %s %s\n", dir, from, goCmd, strings.Join(goTestArgs, " "))
+		fmt.Fprintf(d.err, "leakgate: in %s, with %s:\n  GOFLAGS=-mod=mod GOWORK=off %s %s\n", dir, with, goCmd, strings.Join(args, " "))
 	}
 	p.step("compiling it with go test (the first time takes longer)")
 	running := false
-	run, err = goTest(ctx, goCmd, dir, func(e event) {
+	run, err = goTest(ctx, goCmd, dir, args, env, func(e event) {
 		// The tests of several packages run at once, so that none is named.
 		if e.Action == "run" && !running {
 			running = true
@@ -189,7 +216,7 @@ func (d demo) everything(run *testRun) {
 			}
 		}
 	}
-	for _, name := range names() {
+	for _, name := range namesOf(d.incidents()) {
 		t := run.test(name)
 		fmt.Fprintf(d.err, "  | %s: %s\n", name, t.verdict)
 		for _, line := range t.output {

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
 	"strings"
 	"time"
@@ -49,11 +48,10 @@ func childEnv(environ []string) []string {
 }
 
 // goTest runs go test in the folder. on is called for each event as it comes.
-func goTest(ctx context.Context, goCmd, dir string, on func(event)) (*testRun, error) {
+func goTest(ctx context.Context, goCmd, dir string, args, env []string, on func(event)) (*testRun, error) {
 	run := &testRun{tests: make(map[string]*testResult)}
-	env := append(childEnv(os.Environ()), "PWD="+dir)
 	var err error
-	run.stderr, run.err, err = stream(ctx, goCmd, dir, goTestArgs, env, func(line string) { run.take(line, on) })
+	run.stderr, run.err, err = stream(ctx, goCmd, dir, args, env, func(line string) { run.take(line, on) })
 	if err != nil {
 		return nil, err
 	}

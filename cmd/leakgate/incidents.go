@@ -31,6 +31,7 @@ type scenario struct {
 	linux   bool   // it skips itself elsewhere
 	want    place  // what the harness must report; nothing when it is the zero place
 	too     place  // and what else it must report beside that, with a line of its own
+	unseen  bool   // it has a fault, which leaves nothing when the test ends
 	prints  string // what a test that passes must print; such a test is told beside, not in the table
 }
 
@@ -184,9 +185,9 @@ var incidents = []incident{
 	},
 }
 
-// names lists the tests. No two of them have the same name.
-func names() (out []string) {
-	for _, in := range incidents {
+// namesOf lists the tests. No two of them have the same name.
+func namesOf(list []incident) (out []string) {
+	for _, in := range list {
 		for _, s := range in.tests {
 			out = append(out, s.test)
 		}

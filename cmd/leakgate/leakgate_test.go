@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -181,6 +182,31 @@ func runDemo(t *testing.T, change map[string]func(string) string) (out, errs str
 	var o, e bytes.Buffer
 	code = demo{console: console{out: &o, err: &e}}.run(context.Background(), files)
 	return o.String(), e.String(), code
+}
+
+// The complete output of the demo of deep mode, and what comes of a fault that is no more.
+func TestDemoDeep(t *testing.T) {
+	deepTest(t)
+	files, err := sources()
+	require.NoError(t, err)
+	var o, e bytes.Buffer
+	d := demo{console: console{out: &o, err: &e}, deep: true}
+	require.Equal(t, exitOK, d.run(context.Background(), files), "%s%s", o.String(), e.String())
+	for line := range strings.Lines(o.String()) {
+		assert.LessOrEqual(t, utf8.RuneCountInString(strings.TrimRight(line, "\n")), width, line)
+	}
+	if runtime.GOOS == "linux" {
+		golden(t, "demo_deep.txt", steadyText(normalise(o.String()))+"\n-- standard error --\n"+e.String())
+	}
+
+	o.Reset()
+	files["leasedconn/client.go"] = addClose(files["leasedconn/client.go"])
+	files["heldacross/deep_test.go"] = strings.Replace(files["heldacross/deep_test.go"], "\tdefer db.Close()\n", "", 1)
+	assert.Equal(t, exitLeaks, d.run(context.Background(), files))
+	assert.Contains(t, o.String(), "leakgate demo: NOT ok: 5 faults planted, 4 caught\n"+
+		"   TestForbidden passed: the fault was missed\n"+
+		"   TestPayAlone did not pass: there is nothing to report in it\n"+
+		"   please report it, with the output of: leakgate demo -v -deep\n")
 }
 
 // The complete output of the demo.
@@ -378,7 +404,7 @@ func TestFailureSaysWhatToDo(t *testing.T) {
 		"something that nobody has thought of":                                              "leakgate demo -keep DIR",
 	} {
 		var p problem
-		require.ErrorAs(t, (&testRun{stderr: said, err: errors.New("exit status 1")}).failure(names()), &p)
+		require.ErrorAs(t, (&testRun{stderr: said, err: errors.New("exit status 1")}).failure(namesOf(incidents)), &p)
 		assert.Contains(t, p.todo, todo)
 		assert.Equal(t, said, p.said)
 	}
@@ -471,14 +497,19 @@ func TestModuleRequiresTheSameVersion(t *testing.T) {
 // Tests are told apart by their names alone, and each has its place.
 func TestIncidents(t *testing.T) {
 	seen := make(map[string]bool)
-	for _, name := range names() {
+	for _, name := range slices.Concat(namesOf(incidents), namesOf(deepIncidents)) {
 		assert.False(t, seen[name], "two tests are called %s", name)
 		seen[name] = true
 	}
-	for _, in := range incidents {
+	for i, in := range slices.Concat(incidents, deepIncidents) {
 		files, err := sources()
 		require.NoError(t, err)
-		own := files[in.folder+"/incident_test.go"]
+		own, all := files[in.folder+"/incident_test.go"], namesOf(incidents)
+		if i >= len(incidents) {
+			own, all = files[in.folder+"/"+deepTestFile], namesOf(deepIncidents)
+			assert.NotContains(t, own, modulePath+"/leakcheck")
+			assert.Equal(t, incidents[i-len(incidents)].folder, in.folder)
+		}
 		assert.Equal(t, len(in.tests), strings.Count(own, "\nfunc Test"), "%s: tests that nobody judges", in.folder)
 		for _, s := range in.tests {
 			assert.Contains(t, own, "\nfunc "+s.test+"(")
@@ -489,7 +520,7 @@ func TestIncidents(t *testing.T) {
 			}
 		}
 		for _, b := range in.beside {
-			assert.Contains(t, names(), b.test)
+			assert.Contains(t, all, b.test)
 		}
 	}
 }

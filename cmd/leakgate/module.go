@@ -96,7 +96,7 @@ func isCheckout(dir string) bool {
 // demoModule is the path of the demo's module: that of the examples, so that their files are written as they are.
 const demoModule = modulePath + "/examples"
 
-// writeModule writes the files as a module that requires the harness.
+// writeModule writes the files as a module that requires the harness, or nothing when the origin is zero.
 func writeModule(dir string, files map[string]string, from origin) error {
 	version := from.version
 	replace := ""
@@ -110,7 +110,10 @@ func writeModule(dir string, files map[string]string, from origin) error {
 			return err
 		}
 	}
-	mod := fmt.Sprintf("module %s\n\ngo 1.25.0\n\nrequire %s %s\n%s", demoModule, modulePath, version, replace)
+	mod := fmt.Sprintf("module %s\n\ngo 1.25.0\n", demoModule)
+	if version != "" {
+		mod += fmt.Sprintf("\nrequire %s %s\n%s", modulePath, version, replace)
+	}
 	if err := os.WriteFile(filepath.Join(dir, "go.mod"), []byte(mod), 0o644); err != nil {
 		return err
 	}

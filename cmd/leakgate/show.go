@@ -89,7 +89,7 @@ func codes(text string) (out []string) {
 
 // show writes the result and gives the exit status.
 func (d demo) show(run *testRun, files map[string]string) int {
-	for i, in := range incidents {
+	for i, in := range d.incidents() {
 		d.incident(i, in, run, files)
 	}
 	code := d.summary(run, files)
@@ -122,8 +122,10 @@ func (d demo) incident(i int, in incident, run *testRun, files map[string]string
 	}
 	d.report(shown.output)
 
-	d.blank()
-	d.caption("Beside it:", "")
+	if len(in.beside) > 0 {
+		d.blank()
+		d.caption("Beside it:", "")
+	}
 	longest := 0
 	for _, b := range in.beside {
 		longest = max(longest, len(b.test))
@@ -157,8 +159,8 @@ func (d demo) summary(run *testRun, files map[string]string) int {
 	const columns = "   %-11s  %-23s  %-20s  %s  %s\n"
 	fmt.Fprint(d.out, d.paint(bold, fmt.Sprintf(columns, "incident", "code", "test", fmt.Sprintf("%-7s", "go test"), "reported")))
 	var wrong []string
-	planted, caught := 0, 0
-	for _, in := range incidents {
+	planted, caught, unseen := 0, 0, 0
+	for _, in := range d.incidents() {
 		for _, s := range in.tests {
 			position := func(p place) string {
 				return fmt.Sprintf("%s:%d", p.file, lineOf(files[in.folder+"/"+p.file], p.statement))
@@ -174,6 +176,12 @@ func (d demo) summary(run *testRun, files map[string]string) int {
 					caught++
 				}
 			}
+			if s.unseen {
+				unseen++
+				if o.ok {
+					o.found = "nothing: none is left behind"
+				}
+			}
 			if !o.ok {
 				wrong = append(wrong, o.because)
 			}
@@ -186,19 +194,32 @@ func (d demo) summary(run *testRun, files map[string]string) int {
 		}
 	}
 	d.blank()
+	if len(wrong) == 0 && unseen > 0 {
+		fmt.Fprintf(d.out, "%s\n", d.paint(green, fmt.Sprintf("leakgate demo: ok: %d faults, of which %d leave something behind: %d caught, no false alarm",
+			planted+unseen, planted, caught)))
+		return exitOK
+	}
 	if len(wrong) == 0 {
 		fmt.Fprintf(d.out, "%s\n", d.paint(green, fmt.Sprintf("leakgate demo: ok: %d faults planted, %d caught, no false alarm", planted, caught)))
 		return exitOK
 	}
 	fmt.Fprintf(d.out, "%s\n", d.paint(red, fmt.Sprintf("leakgate demo: NOT ok: %d faults planted, %d caught", planted, caught)))
+	more := ""
+	if d.deep {
+		more = " -deep"
+	}
 	for _, w := range wrong {
 		fmt.Fprintf(d.out, "   %s\n", w)
 	}
-	fmt.Fprintf(d.out, "   please report it, with the output of: leakgate demo -v\n")
+	fmt.Fprintf(d.out, "   please report it, with the output of: leakgate demo -v%s\n", more)
 	return exitLeaks
 }
 
 func (d demo) next() {
+	if d.deep {
+		fmt.Fprintf(d.out, "\n%s\n", d.paint(bold, "Now yours, in the folder of any module: leakgate test ./..."))
+		return
+	}
 	fmt.Fprintf(d.out, "\n%s\n", d.paint(bold, "Now yours: go get "+modulePath+"@latest, and paste two lines into a test:"))
 	d.blank()
 	fmt.Fprintf(d.out, "   import %q\n", modulePath+"/leakcheck")

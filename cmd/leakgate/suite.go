@@ -36,6 +36,17 @@ type listed struct {
 	}
 }
 
+// deepen lets the tests run with the hooks of deep mode.
+func (s *suite) deepen(ctx context.Context, c console) error {
+	setup, extra, err := c.setUpDeep(ctx, s.extra)
+	if err != nil {
+		return err
+	}
+	s.goCmd, s.extra = setup.goCmd, append([]string{"-overlay=" + setup.overlay.File}, extra...)
+	s.environ = slices.Concat(s.environ, new(deepOptions).environ(), setup.environ)
+	return nil
+}
+
 func (p *listed) tests() bool { return len(p.TestGoFiles)+len(p.XTestGoFiles) > 0 }
 
 // findGo gives the go command.

@@ -14,7 +14,7 @@ _leakgate() {
         if [[ -n $skip ]]; then skip=''; continue; fi
         case $w in
         --) return ;;
-        -kinds|--kinds|-expires|--expires|-owner|--owner|-reason|--reason|-o|--o|-keep|--keep|-root|--root|-from|--from|-format|--format|-baseline|--baseline) skip=1 ;;
+        -allow-dial|--allow-dial|-kinds|--kinds|-expires|--expires|-owner|--owner|-reason|--reason|-o|--o|-keep|--keep|-root|--root|-from|--from|-format|--format|-baseline|--baseline) skip=1 ;;
         -*) ;;
         *) case "$path $w" in
            " demo") path="demo" ;;
@@ -45,13 +45,13 @@ _leakgate() {
     fi
     case $path in
     "") words="demo test report baseline completion help version" flags="" folders="" ;;
-    "demo") words="" flags="-keep -v -h" folders="" ;;
-    "test") words="" flags="-baseline -kinds -report -h" folders="packages" ;;
+    "demo") words="" flags="-deep -keep -v -h" folders="" ;;
+    "test") words="" flags="-allow-dial -baseline -deny-dial -kinds -report -h" folders="packages" ;;
     "report") words="" flags="-all -baseline -format -json -o -root -h" folders="folders" ;;
     "baseline") words="accept prune check" flags="-h" folders="" ;;
-    "baseline accept") words="" flags="-baseline -dry-run -expires -from -json -n -owner -reason -root -v -h" folders="packages" ;;
-    "baseline prune") words="" flags="-baseline -dry-run -from -json -n -root -v -h" folders="packages" ;;
-    "baseline check") words="" flags="-baseline -from -json -root -v -h" folders="packages" ;;
+    "baseline accept") words="" flags="-baseline -deep -dry-run -expires -from -json -n -owner -reason -root -v -h" folders="packages" ;;
+    "baseline prune") words="" flags="-baseline -deep -dry-run -from -json -n -root -v -h" folders="packages" ;;
+    "baseline check") words="" flags="-baseline -deep -from -json -root -v -h" folders="packages" ;;
     "completion") words="bash zsh fish powershell" flags="-h" folders="" ;;
     "help") words="demo test report baseline completion help version" flags="-h" folders="" ;;
     "version") words="" flags="-h" folders="" ;;

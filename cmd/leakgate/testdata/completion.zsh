@@ -8,7 +8,7 @@ _leakgate() {
         if [[ -n $skip ]]; then skip=''; continue; fi
         case $w in
         --) return ;;
-        -kinds|--kinds|-expires|--expires|-owner|--owner|-reason|--reason|-o|--o|-keep|--keep|-root|--root|-from|--from|-format|--format|-baseline|--baseline) skip=1 ;;
+        -allow-dial|--allow-dial|-kinds|--kinds|-expires|--expires|-owner|--owner|-reason|--reason|-o|--o|-keep|--keep|-root|--root|-from|--from|-format|--format|-baseline|--baseline) skip=1 ;;
         -*) ;;
         *) case "$at $w" in
            " demo") at="demo" ;;
@@ -52,6 +52,7 @@ _leakgate() {
         folders=""
         words_=()
         flags_=(
+            '-deep:show deep mode: the same code, and tests that have no harness in them'
             '-keep:write the module to DIR and leave it there'
             '-v:also show the commands and everything that go test printed'
             '-h:show the help') ;;
@@ -59,7 +60,9 @@ _leakgate() {
         folders="packages"
         words_=()
         flags_=(
+            '-allow-dial:as -deny-dial, but allow these HOSTS and the tests'\'' own listeners alone, separated by commas: db.internal:5432, 10.0.0.0/8, *.example.com, loopback, unix, own, ...'
             '-baseline:leaks that are listed in FILE fail nothing'
+            '-deny-dial:fail what dials anything but loopback, unix sockets and the tests'\'' own listeners'
             '-kinds:look at these KINDS alone, separated by commas: file, socket, http-response, sql-rows, ...'
             '-report:tell leaks in the tests'\'' output, shown with -v, and fail nothing'
             '-h:show the help') ;;
@@ -87,6 +90,7 @@ _leakgate() {
         words_=()
         flags_=(
             '-baseline:keep the list in FILE'
+            '-deep:run the tests as leakgate test does, which needs no harness in the code'
             '-dry-run:the same as -n'
             '-expires:let what is new fail again from DATE on, such as 2027-01-31'
             '-from:judge the fragments in DIR, and run nothing'
@@ -102,6 +106,7 @@ _leakgate() {
         words_=()
         flags_=(
             '-baseline:keep the list in FILE'
+            '-deep:run the tests as leakgate test does, which needs no harness in the code'
             '-dry-run:the same as -n'
             '-from:judge the fragments in DIR, and run nothing'
             '-json:write one JSON object to standard output, for programs'
@@ -114,6 +119,7 @@ _leakgate() {
         words_=()
         flags_=(
             '-baseline:keep the list in FILE'
+            '-deep:run the tests as leakgate test does, which needs no harness in the code'
             '-from:judge the fragments in DIR, and run nothing'
             '-json:write one JSON object to standard output, for programs'
             '-root:take DIR for the repository'\''s root, from which -from finds the modules'

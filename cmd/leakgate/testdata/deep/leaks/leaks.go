@@ -2,6 +2,7 @@
 package leaks
 
 import (
+	"context"
 	"database/sql"
 	"net"
 	"net/http"
@@ -24,6 +25,10 @@ func status(url string) (int, error) {
 }
 
 func query(db *sql.DB) (*sql.Rows, error) { return db.Query("SELECT 1") }
+
+func lease(db *sql.DB) (*sql.Conn, error) { return db.Conn(context.Background()) }
+
+func prepare(db *sql.DB) (*sql.Stmt, error) { return db.Prepare("SELECT name FROM users WHERE id = ?") }
 
 func begin(db *sql.DB) (*sql.Tx, error) { return db.Begin() }
 
