@@ -58,6 +58,7 @@ func (c rawConn) Raw() driver.Conn { return c.below }
 // TestOtherWrappers: another wrapper, below or around ours, hides nothing: one entry, with the line of the program and not
 // the wrapper's.
 func TestOtherWrappers(t *testing.T) {
+	leaksOnPurpose(t)
 	for _, c := range []struct {
 		name string
 		open func(f driver.Connector) *sql.DB

@@ -17,6 +17,7 @@ type conn struct {
 	info  *connInfo
 
 	use   atomic.Pointer[use] // nil while it is idle
+	deep  *atomic.Uint64      // ID of the lease that the agent of deep mode has of it
 	swept *sweptConn          // in a run of Sweep; nil otherwise
 
 	// A driver that does not have both ResetSession and IsValid loses its connection at a transaction that only its
@@ -29,6 +30,12 @@ func (c *conn) keepsConn() {
 	_, resets := c.below.(driver.SessionResetter)
 	_, validates := c.below.(driver.Validator)
 	c.keeps = resets && validates
+}
+
+// LeakgateLeased is told by the agent of deep mode of its own lease of the connection, and of the *sql.DB that lends it.
+func (c *conn) LeakgateLeased(id uint64, db uintptr) {
+	c.deep.Store(id)
+	c.pool.known.SetSeen(db)
 }
 
 // Raw gives the driver's own connection.

@@ -10,8 +10,9 @@ import (
 type count struct {
 	what   string
 	tally  func() int
-	leases bool // they are leases of a sql.DB
-	plain  bool // which is not tracked, so that nothing else is known of it
+	leases bool    // they are leases of a sql.DB
+	db     uintptr // its address; 0 when it is tracked
+	plain  bool    // which is not tracked, so that nothing else is known of it
 	state  string
 	hint   string
 }
@@ -43,3 +44,6 @@ func (c *count) Describe(uint64) (leakcheck.Leak, bool) {
 
 // CountsLeases tells leakcheck that goroutines of database/sql may tell more of the same.
 func (c *count) CountsLeases() bool { return c.leases }
+
+// Address is that of a sql.DB that is not tracked: the agent of deep mode has its leases by that.
+func (c *count) Address() uintptr { return c.db }

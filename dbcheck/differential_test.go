@@ -30,6 +30,7 @@ func TestEverySet(t *testing.T) {
 // TestEveryFailure lets each call of the driver fail in turn, in each way that matters to database/sql, and compares what
 // the program sees and what the driver is asked from then on.
 func TestEveryFailure(t *testing.T) {
+	leaksOnPurpose(t)
 	ways := map[string]func() error{
 		"error":     func() error { return errFake },
 		"wrapped":   func() error { return fmt.Errorf("the driver says: %w", driver.ErrBadConn) },

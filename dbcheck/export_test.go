@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"weak"
+
+	"github.com/leakgate/leakgate/leakcheck"
 )
 
 // RenameConnectorField stands for a database/sql that keeps its connector in a field of another name, until the test ends.
@@ -60,7 +62,7 @@ func (t *tellOne) add(told Told) {
 }
 
 // LookForClosers is one look of the watch for a Conn.Close that waits, at all connections that are leased.
-func LookForClosers(db *sql.DB) { (&closers{pool: trackedPool(db)}).idle() }
+func LookForClosers(t leakcheck.TB, db *sql.DB) { (&closers{pool: trackedPool(db), t: t}).idle() }
 
 // StmtsByText says how many texts of statements a pool remembers.
 func StmtsByText(db *sql.DB) int {

@@ -82,6 +82,7 @@ var outside = leakcheck.Ignore("the peer is in this process", leakcheck.CreatedB
 
 // TestOneLeakOneEntry: a check of everything reports what is leaked once, whatever else it holds.
 func TestOneLeakOneEntry(t *testing.T) {
+	notInDeepMode(t)
 	for _, c := range []struct {
 		name, reason string
 		leak         func(t *testing.T, f *netFake, db *sql.DB)
@@ -152,6 +153,7 @@ func TestOneLeakOneEntry(t *testing.T) {
 
 // TestPlainOnce: what the goroutines of database/sql tell of a pool that is not wrapped is not counted once more.
 func TestPlainOnce(t *testing.T) {
+	notInDeepMode(t)
 	db := plain(t, &fake{})
 	require.NoError(t, db.Ping())
 	ft := &fakeT{}
@@ -164,6 +166,7 @@ func TestPlainOnce(t *testing.T) {
 
 // TestDefault: a wrapped pool needs no option.
 func TestDefault(t *testing.T) {
+	leaksOnPurpose(t)
 	db := tracked(t, &fake{})
 	require.NoError(t, db.Ping())
 	for _, c := range []struct {

@@ -16,6 +16,7 @@ import (
 // TestDriverPanicsAnywhere: a driver that panics in any of its calls: the panic passes as it is, the check says what database/sql was left
 // with, and does not hang.
 func TestDriverPanicsAnywhere(t *testing.T) {
+	leaksOnPurpose(t)
 	query := func(db *sql.DB) error {
 		rows, err := db.Query("SELECT 1")
 		if err != nil {

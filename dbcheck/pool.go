@@ -151,7 +151,7 @@ func (p *pool) opened(below driver.Conn) driver.Conn {
 	info.pcs = pcs[:n:n]
 	p.known.Opened(info.id, info.ends, types...)
 	p.conns.Dialed(owner)
-	c := &conn{below: below, pool: p, info: info, swept: p.faults.adopt(below)}
+	c := &conn{below: below, pool: p, info: info, deep: new(atomic.Uint64), swept: p.faults.adopt(below)}
 	c.keepsConn()
 	if byOpener(info.pcs) {
 		// Whoever waits for it gets it without a further call of the driver: the first one says who that is. It may also

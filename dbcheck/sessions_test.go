@@ -147,6 +147,7 @@ func TestHeadroomOfAFullServer(t *testing.T) {
 
 // TestSessionsRefuses: what is wrong, in words, and as errors that a program can tell.
 func TestSessionsRefuses(t *testing.T) {
+	leaksOnPurpose(t)
 	closed := (&censusFake{}).pool(t)
 	require.NoError(t, closed.Close())
 	gone := errors.New("connection refused")

@@ -145,6 +145,7 @@ func TestVerifySessionsOwn(t *testing.T) {
 
 // TestVerifySessionsRefuses: what is wrong is said once, and the end does not hang.
 func TestVerifySessionsRefuses(t *testing.T) {
+	leaksOnPurpose(t)
 	closed := (&censusFake{}).pool(t)
 	require.NoError(t, closed.Close())
 	gone := errors.New("server closed the connection unexpectedly")

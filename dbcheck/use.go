@@ -25,6 +25,7 @@ const (
 type use struct {
 	pool *pool
 	info *connInfo
+	deep *atomic.Uint64
 	goid uint64 // the goroutine that took it; 0 when nobody asked for that
 
 	over atomic.Bool
@@ -44,7 +45,7 @@ type use struct {
 }
 
 func newUse(c *conn, reused bool) *use {
-	u := &use{pool: c.pool, info: c.info}
+	u := &use{pool: c.pool, info: c.info, deep: c.deep}
 	if observers.WantGoroutines() {
 		u.goid = goroutine.CurrentID(nil)
 	}
@@ -127,6 +128,10 @@ func (u *use) Now() lease.State {
 	}
 	return lease.Held
 }
+
+// Twin is the ID of the lease that the agent of deep mode has of the same connection: one that is lent again has no other lease
+// by then.
+func (u *use) Twin() uint64 { return u.deep.Load() }
 
 // Info describes the lease.
 func (u *use) Info() lease.Info {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"unsafe"
 
 	"github.com/leakgate/leakgate/leakcheck"
 )
@@ -92,6 +93,7 @@ func probesOf(caller string, db *sql.DB) ([]leakcheck.Probe, error) {
 		tally:  func() int { return db.Stats().InUse },
 		leases: true,
 		plain:  true,
+		db:     uintptr(unsafe.Pointer(db)),
 		state:  "more of its connections are in use than when the test began",
 		hint:   "open the pool with dbcheck.Open or dbcheck.OpenDB to get the line: db := dbcheck.OpenDB(connector)",
 	}}, nil

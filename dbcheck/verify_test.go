@@ -150,6 +150,7 @@ func TestVerifyRefuses(t *testing.T) {
 
 // TestPlain: a pool that is not wrapped is counted.
 func TestPlain(t *testing.T) {
+	notInDeepMode(t)
 	db := plain(t, &fake{})
 	ft := &fakeT{}
 	check := dbcheck.Verify(ft, db)

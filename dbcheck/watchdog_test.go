@@ -155,7 +155,7 @@ func TestLookWhileTaken(t *testing.T) {
 		case <-done:
 			return
 		default:
-			dbcheck.LookForClosers(db)
+			dbcheck.LookForClosers(t, db)
 		}
 	}
 }

@@ -100,8 +100,8 @@ type closer func() error
 func (f closer) Close() error { return f() }
 
 func TestVerifyReports(t *testing.T) {
-	var upgraded *http.Response // referred to until the checks are over
-	defer func() { runtime.KeepAlive(upgraded) }()
+	var upgraded *http.Response // open until the checks are over
+	defer func() { upgraded.Body.Close() }()
 	srv := newServer(t)
 	for _, c := range []struct {
 		name, reason string
@@ -273,7 +273,9 @@ func TestVerifyClient(t *testing.T) {
 		tr := &http.Transport{}
 		in := httpcheck.Wrap(tr)
 		c := &http.Client{Transport: in}
-		_ = login(c, srv.URL)
+		earlier, err := c.Get(srv.URL + "/page")
+		require.NoError(t, err)
+		defer earlier.Body.Close() // it was this test's own
 		_ = closeUnread(c, srv.URL)
 		ft := &fakeT{}
 		check := httpcheck.Verify(ft, c, httpcheck.NoEarlyClose())

@@ -18,6 +18,7 @@ import (
 // TestHTTP2Client is what net/http's client makes of each reply: what Do gives, what reading gives, and what a client that
 // neither reads nor closes the body still holds after CloseIdleConnections.
 func TestHTTP2Client(t *testing.T) {
+	leaksOnPurpose(t)
 	t.Parallel()
 	page := Text(403, strings.Repeat("x", 118))
 	whole, part := strings.Repeat("x", 118), strings.Repeat("x", 50)

@@ -276,7 +276,7 @@ func parallelHTTP(leaks bool) func(*testing.T, *peer) {
 
 func ownTransportOnly(t *testing.T, p *peer) {
 	client := &http.Client{Transport: &http.Transport{}}
-	resp, err := client.Get(p.url)
+	resp, err := client.Get(p.url) // TAKEN own-transport
 	require.NoError(t, err)
 	assert.NotZero(t, resp.StatusCode)
 }
@@ -301,7 +301,7 @@ func httpcheckClosed(t *testing.T, p *peer) {
 }
 
 func ownClientOnly(t *testing.T, p *peer) {
-	resp, err := p.client.Get(p.url)
+	resp, err := p.client.Get(p.url) // TAKEN own-client
 	require.NoError(t, err)
 	assert.NotZero(t, resp.StatusCode)
 }
@@ -672,12 +672,14 @@ var httpServerScenarios = []scenario{
 	},
 }
 
-func httptestOpen(_ *testing.T, _ *peer) { keep(httptest.NewServer(answer(200))) }
+func httptestOpen(_ *testing.T, _ *peer) {
+	keep(httptest.NewServer(answer(200))) // TAKEN httptest
+}
 
 func httptestClosed(_ *testing.T, _ *peer) { httptest.NewServer(answer(200)).Close() }
 
 func httptestOpenUsed(_ *testing.T, _ *peer) {
-	readAll(http.DefaultClient, httptest.NewServer(answer(200)).URL)
+	readAll(http.DefaultClient, httptest.NewServer(answer(200)).URL) // TAKEN httptest-used
 }
 
 func httptestClosedUsed(_ *testing.T, _ *peer) {

@@ -140,7 +140,7 @@ func besides(t *testing.T) {
 
 // TestTable holds the table to what the package's documentation says of it.
 func TestTable(t *testing.T) {
-	leaks, known, used := 0, marks(t), make(map[string]bool)
+	leaks, known, used := 0, marks(t, "LEAK"), make(map[string]bool)
 	names := make(map[string]bool)
 	for _, s := range table() {
 		assert.False(t, names[s.name], "two scenarios are called %s", s.name)
@@ -194,6 +194,9 @@ type parent struct {
 	filter *regexp.Regexp
 	url    string
 	marks  map[string]string // mark -> file:line
+	binary string
+	dir    string   // where its processes run; "" for here
+	env    []string // of its processes
 }
 
 func newParent(t *testing.T) *parent {
@@ -203,7 +206,7 @@ func newParent(t *testing.T) *parent {
 	if testing.Short() {
 		t.Skip("starts a process for each scenario")
 	}
-	p := &parent{runs: 1, marks: marks(t)}
+	p := &parent{runs: 1, marks: marks(t, "LEAK"), binary: os.Args[0]}
 	if v := os.Getenv(envRuns); v != "" {
 		n, err := strconv.Atoi(v)
 		require.NoError(t, err, "%s must be a number", envRuns)
@@ -223,8 +226,8 @@ func (p *parent) chosen(s scenario) bool {
 	return p.filter.MatchString(s.name) && (!s.linux || runtime.GOOS == "linux")
 }
 
-// marks finds the lines of this package that end in "// LEAK name".
-func marks(t *testing.T) map[string]string {
+// marks finds the lines of this package that end in "// LEAK name", or another word.
+func marks(t *testing.T, word string) map[string]string {
 	files, err := filepath.Glob("*_test.go")
 	require.NoError(t, err)
 	out := make(map[string]string)
@@ -233,7 +236,7 @@ func marks(t *testing.T) map[string]string {
 		require.NoError(t, err)
 		lines := bufio.NewScanner(bytes.NewReader(data))
 		for n := 1; lines.Scan(); n++ {
-			_, mark, ok := strings.Cut(lines.Text(), "// LEAK ")
+			_, mark, ok := strings.Cut(lines.Text(), "// "+word+" ")
 			if !ok || strings.ContainsAny(mark, `"/ `) {
 				continue
 			}
@@ -278,9 +281,9 @@ type entry struct {
 }
 
 var (
-	verdictLine = regexp.MustCompile(`leakcheck: (\d+) (?:leaks?|findings?): `)
+	verdictLine = regexp.MustCompile(`leak(?:check|gate): (\d+) (?:leaks?|findings?): `)
 	entryLine   = regexp.MustCompile(`^\s+(LK\d{3}) (\S+)(?: ×(\d+))?(?: by (.+))?$`)
-	siteLine    = regexp.MustCompile(`^\s+(taken at|started at|now in|waited for at) +(\S+:\d+)  `)
+	siteLine    = regexp.MustCompile(`^\s+(taken at|opened at|started at|started by|now in|waited for at) +(\S+:\d+)  `)
 )
 
 func (p *parent) start(name string, underMain bool) result {
@@ -289,14 +292,15 @@ func (p *parent) start(name string, underMain bool) result {
 	// The child's own timeout comes first and prints every goroutine.
 	ctx, cancel := context.WithTimeout(context.Background(), 90*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestScenario$", "-test.v", "-test.count=1", "-test.parallel=8", "-test.timeout=60s")
-	cmd.Env = append(os.Environ(), envScenario+"="+name, envPeer+"="+p.url)
+	cmd := exec.CommandContext(ctx, p.binary, "-test.run=^TestScenario$", "-test.v", "-test.count=1", "-test.parallel=8", "-test.timeout=60s")
+	cmd.Env = append(append(os.Environ(), envScenario+"="+name, envPeer+"="+p.url), p.env...)
 	// The race detector would sleep a second at the end of each.
 	cmd.Env = append(cmd.Env, "GORACE="+os.Getenv("GORACE")+" atexit_sleep_ms=0")
 	if underMain {
 		cmd.Args[1] = "-test.run=^TestChild"
 		cmd.Env = append(cmd.Env, envMain+"=1")
 	}
+	cmd.Dir = p.dir
 	var out lockedBuffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.WaitDelay = 5 * time.Second

@@ -46,7 +46,7 @@ func cat(t *testing.T, out io.Writer) (cmd *exec.Cmd, end io.Closer) {
 	defer r.Close()
 	cmd = exec.Command("cat")
 	cmd.Stdin, cmd.Stdout = r, out
-	require.NoError(t, cmd.Start())
+	require.NoError(t, cmd.Start()) // TAKEN cat
 	keep(w)
 	return cmd, w
 }
@@ -92,7 +92,7 @@ func execContext(t *testing.T, _ *peer) {
 	cmd := exec.CommandContext(ctx, "cat")
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
+	require.NoError(t, cmd.Start()) // TAKEN exec-context
 	keep(cmd)
 	keep(in)
 }
@@ -101,7 +101,7 @@ func execStdinPipe(t *testing.T, _ *peer) {
 	cmd := exec.Command("cat")
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
+	require.NoError(t, cmd.Start()) // TAKEN exec-stdin
 	_, err = io.WriteString(in, "hello")
 	require.NoError(t, err)
 	keep(cmd)
@@ -124,7 +124,7 @@ func execExited(t *testing.T, _ *peer) {
 	cmd := exec.Command("true")
 	out, err := cmd.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, cmd.Start())
+	require.NoError(t, cmd.Start()) // TAKEN exec-exited
 	_, err = io.Copy(io.Discard, out)
 	require.NoError(t, err)
 	keep(cmd)

@@ -142,7 +142,7 @@ func peerOfParent() *peer { return &peer{addr: os.Getenv(envPeer)[len("http://")
 // dial makes a scenario: a connection to the peer, and what is done with it.
 func dial(network string, then func(*testing.T, net.Conn)) func(*testing.T, *peer) {
 	return func(t *testing.T, p *peer) {
-		c, err := net.Dial(network, p.addr)
+		c, err := net.Dial(network, p.addr) // TAKEN dial
 		require.NoError(t, err)
 		if network == "unix" {
 			_ = os.RemoveAll(filepath.Dir(p.addr))
@@ -154,7 +154,7 @@ func dial(network string, then func(*testing.T, net.Conn)) func(*testing.T, *pee
 // dialHTTP talks to an HTTP server without net/http, which then keeps the connection for the next request.
 func dialHTTP(then func(*testing.T, net.Conn)) func(*testing.T, *peer) {
 	return func(t *testing.T, p *peer) {
-		c, err := net.Dial("tcp", p.url[len("http://"):])
+		c, err := net.Dial("tcp", p.url[len("http://"):]) // TAKEN dial-http
 		require.NoError(t, err)
 		then(t, c)
 	}
@@ -205,7 +205,7 @@ func listen(network, addr string, closeIt bool) func(*testing.T, *peer) {
 		if network == "unix" {
 			addr = filepath.Join(t.TempDir(), "s")
 		}
-		l, err := net.Listen(network, addr)
+		l, err := net.Listen(network, addr) // TAKEN listen
 		require.NoError(t, err)
 		keep(l)
 		if closeIt {
@@ -216,7 +216,7 @@ func listen(network, addr string, closeIt bool) func(*testing.T, *peer) {
 
 func packet(closeIt bool) func(*testing.T, *peer) {
 	return func(t *testing.T, _ *peer) {
-		c, err := net.ListenPacket("udp", "127.0.0.1:0")
+		c, err := net.ListenPacket("udp", "127.0.0.1:0") // TAKEN packet
 		require.NoError(t, err)
 		keep(c)
 		if closeIt {

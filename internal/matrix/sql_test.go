@@ -46,14 +46,14 @@ func database() *peer {
 }
 
 func dbOpen(t *testing.T, _ *peer) {
-	db := sql.OpenDB(fakeConnector{})
+	db := sql.OpenDB(fakeConnector{}) // TAKEN db
 	require.NoError(t, db.Ping())
 	keep(db)
 }
 
 // dbOpenLifetime has a second goroutine, which closes old connections.
 func dbOpenLifetime(t *testing.T, _ *peer) {
-	db := sql.OpenDB(fakeConnector{})
+	db := sql.OpenDB(fakeConnector{}) // TAKEN db-lifetime
 	db.SetConnMaxLifetime(time.Hour)
 	require.NoError(t, db.Ping())
 	keep(db)
@@ -66,7 +66,7 @@ func dbClosed(t *testing.T, _ *peer) {
 }
 
 func txOpen(t *testing.T, p *peer) {
-	tx, err := p.db.Begin()
+	tx, err := p.db.Begin() // TAKEN tx
 	require.NoError(t, err)
 	keep(tx)
 }
@@ -81,7 +81,7 @@ func txDone(t *testing.T, p *peer) {
 func rowsOpen(t *testing.T, p *peer) {
 	ctx, cancel := context.WithCancel(context.Background())
 	keep(cancel)
-	rows, err := p.db.QueryContext(ctx, "select")
+	rows, err := p.db.QueryContext(ctx, "select") // TAKEN rows
 	require.NoError(t, err)
 	assert.True(t, rows.Next())
 	keep(rows)
@@ -98,7 +98,7 @@ func rowsClosed(t *testing.T, p *peer) {
 
 // rowsInTx leaves the rows of a transaction open, and the transaction: its end would have closed them.
 func rowsInTx(t *testing.T, p *peer) {
-	tx, err := p.db.Begin()
+	tx, err := p.db.Begin() // TAKEN tx-with-rows
 	require.NoError(t, err)
 	rows, err := tx.Query("select")
 	require.NoError(t, err)
