@@ -137,9 +137,9 @@ func TestClientSees(t *testing.T) {
 		{"reset in the body", func(s *Stream) { s.WriteHeaders(ok, false); s.Write([]byte("abc"), false); s.Reset(InternalError) },
 			"", "abc", "stream error: stream ID 1; INTERNAL_ERROR; received from peer"},
 		{"less than content-length", func(s *Stream) { s.WriteHeaders(long, false); s.Write([]byte("abc"), true) }, "", "abc", "unexpected EOF"},
-		{"the connection ends in the body", func(s *Stream) { s.WriteHeaders(ok, false); s.Write([]byte("abc"), false); s.c.nc.Close() }, "", "abc", "unexpected EOF"},
+		{"the connection ends in the body", func(s *Stream) { s.WriteHeaders(ok, false); s.Write([]byte("abc"), false); hangUp(s) }, "", "abc", "unexpected EOF"},
 		{"GOAWAY and the answer", func(s *Stream) { s.GoAway(1, NoError, ""); s.WriteHeaders(ok, false); s.Write([]byte("abc"), true) }, "", "abc", ""},
-		{"GOAWAY with an error", func(s *Stream) { s.GoAway(1, EnhanceYourCalm, "slow down"); s.c.nc.Close() },
+		{"GOAWAY with an error", func(s *Stream) { s.GoAway(1, EnhanceYourCalm, "slow down"); hangUp(s) },
 			`server sent GOAWAY and closed the connection; LastStreamID=1, ErrCode=ENHANCE_YOUR_CALM, debug="slow down"`, "", ""},
 	} {
 		t.Run(test.reason, func(t *testing.T) {
@@ -160,6 +160,13 @@ func TestClientSees(t *testing.T) {
 			}
 		})
 	}
+}
+
+// hangUp ends the server's side and waits until the client has ended its own: to close a connection with something unread
+// would reset it, and the client might then see that in place of what was written.
+func hangUp(s *Stream) {
+	s.c.nc.(interface{ CloseWrite() error }).CloseWrite()
+	<-s.Done()
 }
 
 func TestClientTrailersAndHints(t *testing.T) {
