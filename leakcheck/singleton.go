@@ -180,9 +180,8 @@ func candidates(in *fold.Input) (out []*candidate) {
 // lineOf names the line that is to blame.
 func lineOf(pcs []uintptr) string { return callsite.Pick(callsite.User(callsite.Expand(pcs))).String() }
 
-// judge asks what package-level variables hold of the candidates, which a watch that began as number began has found in in; it remembers
-// that, and blames nobody for it. why says of the others what is
-// to be said.
+// judge asks which of the candidates package-level variables hold, remembers those, and blames nobody for them. The candidates are
+// what a watch has found in in, which began as number began. why gives what is to be said of the others.
 func (k *kept) judge(began label.ID, in *fold.Input, all []*candidate, answer func(globals.Question) globals.Answer) (why func(report.Key) string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
