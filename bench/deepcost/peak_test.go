@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"os"
 	"runtime"
 	"testing"
 )
@@ -9,6 +10,9 @@ import (
 // TestPeak: the memory of a small program is its own, and not that of the process which started it.
 func TestPeak(t *testing.T) {
 	if !hasGNUTime() {
+		if os.Getenv("LEAKGATE_REQUIRE_SERVICES") == "1" {
+			t.Fatal("there is no GNU time: install package time")
+		}
 		t.Skip("there is no GNU time")
 	}
 	large := make([]byte, 64<<20)
