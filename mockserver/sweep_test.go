@@ -55,19 +55,60 @@ func runSweep(t *testing.T, main, test string, args ...string) (out string, pass
 	t.Helper()
 	bin, err := sweepSuite()
 	require.NoError(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	out, passed, err = sweepOf(t.Context(), bin, main, test, args...)
+	require.NoError(t, err)
+	return out, passed
+}
+
+func sweepOf(ctx context.Context, bin, main, test string, args ...string) (out string, passed bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
 	// Subtests that are to run together do, also where there is one processor.
 	cmd := exec.CommandContext(ctx, bin, append([]string{"-test.run=^Test" + test + "$", "-test.parallel=8"}, args...)...)
 	cmd.Dir = filepath.Join("testdata", "sweep")
 	cmd.Env = append(os.Environ(), "SWEEP_MAIN="+main)
 	text, err := cmd.CombinedOutput()
-	require.NoError(t, ctx.Err(), "hung: %s", text)
+	if ctx.Err() != nil {
+		return "", false, fmt.Errorf("%w: it hung: %s", ctx.Err(), text)
+	}
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		require.NoError(t, err)
+		return "", false, err
 	}
-	return string(text), err == nil
+	return string(text), err == nil, nil
+}
+
+// runSweeps runs tests of the suite, several at a time, because they wait most of the time. result gives what one printed and
+// whether it passed, when it is over.
+func runSweeps(t *testing.T, main string, tests []string) (result func(t *testing.T, test string) (out string, passed bool)) {
+	t.Helper()
+	bin, err := sweepSuite()
+	require.NoError(t, err)
+	type ended struct {
+		out    string
+		passed bool
+		err    error
+	}
+	var all sync.WaitGroup
+	t.Cleanup(all.Wait)
+	places := make(chan bool, 6)
+	results := make(map[string]chan ended, len(tests))
+	for _, test := range tests {
+		end := make(chan ended, 1)
+		results[test] = end
+		all.Go(func() {
+			places <- true
+			defer func() { <-places }()
+			out, passed, err := sweepOf(t.Context(), bin, main, test)
+			end <- ended{out, passed, err}
+		})
+	}
+	return func(t *testing.T, test string) (string, bool) {
+		t.Helper()
+		r := <-results[test]
+		require.NoError(t, r.err)
+		return r.out, r.passed
+	}
 }
 
 // varies is what differs from run to run.
@@ -152,17 +193,19 @@ func TestSweepFindsPlanted(t *testing.T) {
 	if testing.Short() {
 		t.Skip("sweeps some twenty clients")
 	}
+	var tests []string
+	for _, c := range planted {
+		tests = append(tests, c.test)
+	}
+	result := runSweeps(t, "", tests)
 	found := make([]string, len(planted))
-	t.Run("all", func(t *testing.T) {
-		for i, c := range planted {
-			t.Run(c.test, func(t *testing.T) {
-				t.Parallel()
-				out, passed := runSweep(t, "", c.test)
-				assert.False(t, passed, out)
-				found[i] = fmt.Sprintf("=== %s: %s\n%s\n", c.test, c.why, causes(out))
-			})
-		}
-	})
+	for i, c := range planted {
+		t.Run(c.test, func(t *testing.T) {
+			out, passed := result(t, c.test)
+			assert.False(t, passed, out)
+			found[i] = fmt.Sprintf("=== %s: %s\n%s\n", c.test, c.why, causes(out))
+		})
+	}
 	if runtime.GOOS == "linux" {
 		compareSweep(t, "found.txt", strings.Join(found, ""))
 	}
@@ -173,6 +216,7 @@ func TestSweepFindsBehindTimeout(t *testing.T) {
 	if testing.Short() {
 		t.Skip("sweeps a client")
 	}
+	t.Parallel() // it waits
 	out, passed := runSweep(t, "", "Timeout")
 	assert.False(t, passed, out)
 	assert.Regexp(t, `1\. leak in \d+ scenarios: the body of a response was never closed\n\s+taken at    planted_test.go:\d+  sweep.TestTimeout.func1\n\s+resp, err := hasty.Get\(url\) // LINE timeout`, out)
@@ -191,10 +235,10 @@ func TestSweepIsSilent(t *testing.T) {
 	if testing.Short() {
 		t.Skip("sweeps some twenty clients")
 	}
+	result := runSweeps(t, "main", twins)
 	for _, test := range twins {
 		t.Run(test, func(t *testing.T) {
-			t.Parallel()
-			out, passed := runSweep(t, "main", test)
+			out, passed := result(t, test)
 			assert.True(t, passed, out)
 			assert.Equal(t, "PASS\n", steady(out))
 		})
@@ -302,6 +346,7 @@ func slicesHasPrefix(all []string, prefix string) bool {
 
 // TestSweepGivesUp: a call that always hangs does not take minutes.
 func TestSweepGivesUp(t *testing.T) {
+	t.Parallel() // it waits
 	out, passed := runSweep(t, "", "CallAlwaysHangs")
 	assert.False(t, passed)
 	assert.Equal(t, maxHangs, strings.Count(out, "    --- FAIL: TestCallAlwaysHangs/"), out)
