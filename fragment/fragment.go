@@ -48,7 +48,8 @@ type Header struct {
 	GOARCH    string    `json:"goarch"`
 	PID       int       `json:"pid"`
 	Began     time.Time `json:"began"`
-	Main      bool      `json:"main"`               // leakcheck.Main runs the tests: those that do not call Verify are listed too
+	Main      bool      `json:"main"`               // leakcheck.Main or leakgate test runs the tests: those that do not call Verify are listed too
+	Deep      bool      `json:"deep,omitempty"`     // leakgate test runs them
 	Short     bool      `json:"short,omitempty"`    // -short
 	Filtered  bool      `json:"filtered,omitempty"` // -run or -skip: other tests of the package did not run
 	Baseline  string    `json:"baseline,omitempty"` // the baseline that was read, from the module's root; "" for none, "off" when it was turned off

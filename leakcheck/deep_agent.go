@@ -20,6 +20,12 @@ import (
 // who is what messages begin with.
 const who = "leakgate"
 
+// isAgent says whether this copy is the agent's, which sees every test.
+const isAgent = true
+
+// deepFlag is what a command needs to run the tests as they are run now.
+func deepFlag() string { return "-deep " }
+
 func init() {
 	bridge.Agents = bridge.Judge{
 		ClaimTest: claimTest,

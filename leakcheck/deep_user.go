@@ -24,6 +24,17 @@ import (
 // who is what messages begin with.
 const who = "leakcheck"
 
+// isAgent says whether this copy is the agent's, which sees every test.
+const isAgent = false
+
+// deepFlag is what a command needs to run the tests as they are run now.
+func deepFlag() string {
+	if far.Load() != nil {
+		return "-deep "
+	}
+	return ""
+}
+
 // far is the agent.
 var far struct {
 	sync.Mutex

@@ -132,7 +132,7 @@ func accept() string {
 	if accepted().ledger == nil {
 		return ""
 	}
-	return `leakgate baseline accept -reason "why it stays" ` + binary().pkg // there are entries: who adds to them says why
+	return "leakgate baseline accept " + deepFlag() + `-reason "why it stays" ` + binary().pkg // there are entries: who adds to them says why
 }
 
 // ask asks the baseline once for each fingerprint: nil when there is none.

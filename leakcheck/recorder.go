@@ -88,7 +88,7 @@ func (r *recorder) header() fragment.Header {
 	b, known := binary(), accepted()
 	h := fragment.Header{
 		Module: b.module, Package: b.pkg, Dir: b.dir, ModuleDir: b.moduleDir, GoVersion: runtime.Version(),
-		GOOS: runtime.GOOS, GOARCH: runtime.GOARCH, PID: os.Getpid(), Began: r.began, Main: labelsTests.Load(),
+		GOOS: runtime.GOOS, GOARCH: runtime.GOARCH, PID: os.Getpid(), Began: r.began, Main: labelsTests.Load() || isAgent, Deep: isAgent,
 		Short: flagSet("test.short"), Filtered: flagSet("test.run") || flagSet("test.skip"), Baseline: known.name,
 	}
 	if known.err != nil {

@@ -570,11 +570,14 @@ func TestDeepReports(t *testing.T) {
 	require.Len(t, fragments, 2)
 	for _, f := range fragments {
 		assert.NotNil(t, f.End)
+		assert.True(t, f.Main, "it sees tests that do not call Verify")
+		assert.True(t, f.Deep)
 	}
 	got = leakgateIn(t, dir, leak, "report", "leaks")
 	assert.Equal(t, exitLeaks, got.code)
 	assert.Contains(t, got.out, "leakgate: 1 leak: file "+os.DevNull+" was never closed\n")
 	assert.Regexp(t, leakAt, got.out)
+	assert.Contains(t, got.out, "to accept what is there today: leakgate baseline accept -deep -reason \"why it stays\" example.com/shop/a\n")
 
 	file := filepath.Join(dir, "leakgate.baseline")
 	got = leakgateIn(t, dir, leak, "baseline", "accept", "-deep", "./a", "./cgo")
@@ -597,8 +600,18 @@ func TestDeepReports(t *testing.T) {
 	assert.Equal(t, exitOK, got.code, "%s%s", got.out, got.errs)
 	require.NoError(t, os.Rename(other, file))
 
+	// A leak that it does not have says how it comes in: by a run as this one.
+	got = deepIn(t, dir, append(leak, "FUZZLEAK=1"), "./a")
+	assert.Equal(t, exitLeaks, got.code)
+	assert.Contains(t, got.out, "to accept it into the baseline: leakgate baseline accept -deep -reason \"why it stays\" example.com/shop/a\n")
+
 	got = leakgateIn(t, dir, []string{"CI="}, "baseline", "check", "-deep", "./a", "./cgo")
 	assert.Equal(t, exitLeaks, got.code, "it is stale: %s%s", got.out, got.errs)
+	assert.Contains(t, got.out, "what to do: leakgate baseline prune -deep takes out what is gone; commit the file\n")
+	got = deepIn(t, dir, []string{reportEnv + "=gone"}, "./a", "./cgo")
+	require.Equal(t, exitOK, got.code, "%s%s", got.out, got.errs)
+	got = leakgateIn(t, dir, []string{"CI="}, "report", "gone")
+	assert.Contains(t, got.out, "leakgate baseline prune -deep example.com/shop/a\n")
 	got = leakgateIn(t, dir, []string{"CI="}, "baseline", "prune", "-deep", "./a", "./cgo", "--", "-v")
 	assert.Equal(t, exitOK, got.code, "%s%s", got.out, got.errs)
 	assert.NoFileExists(t, file)

@@ -280,7 +280,10 @@ func (ft *fileTold) next(u *upkeep) string {
 	if u.verb == accept && expired {
 		return "what to do: fix what fails again, or give it another date: -expires DATE"
 	}
-	how := "leakgate baseline accept"
+	how, prune := "leakgate baseline accept", "leakgate baseline prune"
+	if u.deep {
+		how, prune = how+" -deep", prune+" -deep"
+	}
 	if fails {
 		how += " -reason TEXT"
 	}
@@ -288,15 +291,14 @@ func (ft *fileTold) next(u *upkeep) string {
 		how += " -expires DATE"
 	}
 	switch {
-
 	case u.verb == check && (fails || expired) && stale:
-		return "what to do: fix what fails, or say why it may stay for now: " + how + "; leakgate baseline prune takes out what is gone"
+		return "what to do: fix what fails, or say why it may stay for now: " + how + "; " + prune + " takes out what is gone"
 	case u.verb == check && stale:
-		return "what to do: leakgate baseline prune takes out what is gone; commit the file"
+		return "what to do: " + prune + " takes out what is gone; commit the file"
 	case fails || expired:
 		return "what to do: fix what fails, or say why it may stay for now: " + how
 	case ft.Written && ft.Entries > 0:
-		return "commit it: one leak more than it has fails from now on, and what is gone must leave it (leakgate baseline prune)"
+		return "commit it: one leak more than it has fails from now on, and what is gone must leave it (" + prune + ")"
 	}
 	return ""
 }

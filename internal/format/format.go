@@ -131,41 +131,48 @@ func baselineName(v *verdict.Verdict) string {
 func pruneCommands(v *verdict.Verdict) []string {
 	var in byFolder
 	for _, s := range v.Stale {
-		in.add(path.Dir(strings.ReplaceAll(s.File, `\`, "/")), s.Entry.Package)
+		in.add(path.Dir(strings.ReplaceAll(s.File, `\`, "/")), s.Entry.Package, s.Deep)
 	}
-	return in.commands(v, "leakgate baseline prune ")
+	return in.commands(v, "leakgate baseline prune ", "")
 }
 
 // acceptCommands are what puts the failing leaks into the files.
 func acceptCommands(v *verdict.Verdict) []string {
 	var in byFolder
 	for _, f := range failing(v) {
-		in.add(moduleDir(f), f.Package)
+		in.add(moduleDir(f), f.Package, f.Deep)
 	}
-	return in.commands(v, `leakgate baseline accept -reason "why it stays" `)
+	return in.commands(v, "leakgate baseline accept ", `-reason "why it stays" `)
 }
 
 // byFolder are packages by the folder of their module.
 type byFolder struct {
 	order    []string
 	packages map[string][]string
+	deep     map[string]bool // leakgate test ran the tests of one of them
 }
 
-func (in *byFolder) add(dir, pkg string) {
+func (in *byFolder) add(dir, pkg string, deep bool) {
 	if in.packages == nil {
-		in.packages = map[string][]string{}
+		in.packages, in.deep = map[string][]string{}, map[string]bool{}
 	}
+	in.deep[dir] = in.deep[dir] || deep
 	if _, ok := in.packages[dir]; !ok {
 		in.order = append(in.order, dir)
 	}
 	in.packages[dir] = append(in.packages[dir], pkg)
 }
 
-// commands gives one command for each folder. With one module in the report, it is run where the reader is.
-func (in *byFolder) commands(v *verdict.Verdict, command string) []string {
+// commands gives one command for each folder, which runs the tests as they were run. With one module in the report, it is run
+// where the reader is.
+func (in *byFolder) commands(v *verdict.Verdict, command, flags string) []string {
 	var out []string
 	for _, dir := range in.order {
-		c := command + patterns(in.packages[dir])
+		c := command
+		if in.deep[dir] {
+			c += "-deep "
+		}
+		c += flags + patterns(in.packages[dir])
 		if len(v.Modules) > 1 && dir != "." {
 			if isArgument(dir) {
 				c = "(cd " + dir + " && " + c + ")"

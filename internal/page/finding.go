@@ -179,7 +179,11 @@ func newFinding(f *verdict.Finding, v *verdict.Verdict, o Options) findingView {
 		}
 	}
 	if f.Fails() && f.Package != "" {
-		out.Accept = `leakgate baseline accept -reason "…" ` + line(f.Package)
+		deep := ""
+		if f.Deep {
+			deep = "-deep "
+		}
+		out.Accept = "leakgate baseline accept " + deep + `-reason "…" ` + line(f.Package)
 	}
 	return out
 }

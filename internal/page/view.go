@@ -310,6 +310,9 @@ func (p *view) lists(v *verdict.Verdict) {
 	}
 	if len(v.Stale) > 0 {
 		p.Prune = "leakgate baseline prune"
+		if slices.ContainsFunc(v.Stale, func(s verdict.Stale) bool { return s.Deep }) {
+			p.Prune += " -deep"
+		}
 	}
 	for i := range v.Unjudged {
 		if i == maxRows {

@@ -67,7 +67,8 @@ func (m *merger) judgeEntries(v *Verdict, files map[string]*baseline.File) {
 			if why != "" {
 				v.Unjudged = append(v.Unjudged, Unjudged{Entry: *e, File: file.Path, Count: seen, Why: why})
 			} else {
-				v.Stale = append(v.Stale, Stale{Entry: *e, File: file.Path, Count: seen})
+				deep := slices.ContainsFunc(m.byPkg[e.Package], func(p *process) bool { return p.Deep })
+				v.Stale = append(v.Stale, Stale{Entry: *e, File: file.Path, Deep: deep, Count: seen})
 			}
 		}
 	}

@@ -153,6 +153,7 @@ func (m *merger) collect(p *process) {
 // finding makes one of a group.
 func (m *merger) finding(g *group) Finding {
 	f := Finding{Key: g.key, ID: g.key.ID(), Module: g.module, ModuleDir: m.dirs[g.module]}
+	f.Deep = slices.ContainsFunc(g.leaks, func(o occurrence) bool { return o.process.Deep })
 	held := judged
 	if !slices.ContainsFunc(g.leaks, func(o occurrence) bool { return judged(o.leak) }) {
 		f.Standing = Noted

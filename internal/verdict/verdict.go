@@ -42,6 +42,7 @@ type Finding struct {
 	Leak      fragment.Leak   // the worst example, whole
 	Module    string
 	ModuleDir string // see fragment.Header; where this process did not know it, as another one of the module has it
+	Deep      bool   // leakgate test found it
 	// Path is of the file to point at, from the repository's root where that is known, else from the module's: the site's, or
 	// that of the first frame of the stack that is in the module when the site is not. "" when there is none.
 	Path string
@@ -59,6 +60,7 @@ func (f *Finding) Fails() bool {
 type Stale struct {
 	Entry baseline.Entry
 	File  string // path of the baseline
+	Deep  bool   // leakgate test has run the package's tests
 	Count int    // how many there are now: less than Entry.Count; 0 when it is gone
 }
 
