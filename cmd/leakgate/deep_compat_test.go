@@ -183,6 +183,8 @@ import "C"
 
 func Two() int { return int(C.two()) }
 `,
+	// Where there is no C compiler the package is one of Go alone.
+	"cgo/go.go": "//go:build !cgo\n\npackage cgo\n\nfunc Two() int { return 2 }\n",
 	"cgo/c_test.go": `package cgo
 
 import "testing"
