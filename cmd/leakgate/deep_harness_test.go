@@ -44,3 +44,17 @@ func TestDeepWithHarness(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(out, "leakcheck: 1 leak: file /dev/null was never closed"), out)
 	assert.Equal(t, 1, strings.Count(out, "leakgate: 1 leak: file /dev/null was never closed"), out)
 }
+
+// TestDeepOwn: what leakcheck tells from the frames of database/sql, such as who waits for a connection of a pool that has no more,
+// it tells in deep mode too, where those functions have others around them.
+func TestDeepOwn(t *testing.T) {
+	if testing.Short() {
+		t.Skip("compiles the standard library with the hooks in it: left out with -short")
+	}
+	t.Setenv("LEAKGATE_CACHE", t.TempDir())
+	var out, errs bytes.Buffer
+	code := run(context.Background(), []string{"test", "./leakcheck", "-run=^TestConcurrently", "-v"},
+		console{out: &out, err: &errs, dir: filepath.Join("..", "..")})
+	assert.Equal(t, exitOK, code, "%s%s", out.String(), errs.String())
+	assert.Contains(t, out.String(), "--- PASS: TestConcurrentlyExhausted")
+}

@@ -11,6 +11,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"github.com/leakgate/leakgate/internal/goroutine"
 )
 
 // edited is what became of one file.
@@ -67,7 +69,7 @@ func edit(name string, src []byte, all []point, hook string) (out edited, err er
 				changes = append(changes, change{at: offset(d.Body.Lbrace) + 1, text: " " + fill(p.enter, d, names) + ";"})
 			}
 			if p.wrap != "" {
-				changes = append(changes, change{at: offset(d.Name.Pos()), cut: len(d.Name.Name), text: renamed(d)})
+				changes = append(changes, change{at: offset(d.Name.Pos()), cut: len(d.Name.Name), text: goroutine.HookedName(d.Name.Name)})
 				head := src[offset(d.Pos()):offset(d.Body.Lbrace)]
 				if d.Doc != nil {
 					head = src[offset(d.Type.Func):offset(d.Body.Lbrace)]
@@ -204,24 +206,15 @@ func parameters(d *ast.FuncDecl) (names map[string]string, ok bool) {
 			n++
 		}
 	}
-	names["orig"] = renamed(d)
+	names["orig"] = goroutine.HookedName(d.Name.Name)
 	if d.Recv != nil {
 		if len(d.Recv.List[0].Names) != 1 || d.Recv.List[0].Names[0].Name == "_" {
 			return nil, false
 		}
 		names["recv"] = d.Recv.List[0].Names[0].Name
-		names["orig"] = names["recv"] + "." + renamed(d)
+		names["orig"] = names["recv"] + "." + goroutine.HookedName(d.Name.Name)
 	}
 	return names, true
-}
-
-// renamed is what a function that another one is put around is called. A type may have methods whose names differ in their
-// first letter alone.
-func renamed(d *ast.FuncDecl) string {
-	if !d.Name.IsExported() {
-		return "leakgate_" + d.Name.Name
-	}
-	return "leakgate" + d.Name.Name
 }
 
 // fill puts names into the code of a hook.

@@ -6,9 +6,18 @@ import (
 	"github.com/leakgate/leakgate/internal/callsite"
 )
 
-// hooked begins the name of a function that deep mode has put another one around: "database/sql.(*DB).leakgateConn", which is
-// called by the one that has its old name.
+// hooked begins the name of a function that deep mode has put another one around.
 const hooked = "leakgate"
+
+// HookedName is the name that deep mode gives to a function or method of the standard library when it puts another one around it, which
+// has the old name from then on and calls it: "leakgate_conn" for "conn", "leakgateDialContext" for "DialContext". A type may have
+// methods whose names differ in their first letter alone.
+func HookedName(name string) string {
+	if name != "" && 'A' <= name[0] && name[0] <= 'Z' {
+		return hooked + name
+	}
+	return hooked + "_" + name
+}
 
 // unhook leaves out what deep mode has renamed, so that a stack reads as without it: the one around is there too. The innermost
 // frame has the line that it is at.
@@ -28,7 +37,6 @@ func (g *Goroutine) unhook() {
 
 // isAround says whether outer is what deep mode has put around inner.
 func isAround(outer, inner callsite.Frame) bool {
-	at := strings.LastIndexByte(inner.Func, '.') + 1
-	name, ok := strings.CutPrefix(inner.Func[at:], hooked)
-	return ok && name != "" && len(outer.Func) == at+len(name) && outer.Func[:at] == inner.Func[:at] && strings.EqualFold(outer.Func[at:], name)
+	at := strings.LastIndexByte(outer.Func, '.') + 1
+	return inner.Func == outer.Func[:at]+HookedName(outer.Func[at:])
 }
